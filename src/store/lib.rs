@@ -1,1 +1,12 @@
-//! stub
+//! All SQL of the project: the control database, the inbox of webhooks and one database per tenant.
+//!
+//! Nothing above this crate imports diesel. Comments, tag names and secrets go in sealed and come out opened;
+//! the crate knows nothing of HTTP or Jira.
+
+pub mod conn;
+pub mod control;
+pub mod error;
+pub mod inbox;
+pub mod migrate;
+pub mod plain;
+pub mod tenant;

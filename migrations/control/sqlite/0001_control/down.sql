@@ -1,0 +1,4 @@
+DROP TABLE secrets;
+DROP TABLE receipts;
+DROP TABLE jobs;
+DROP TABLE installations;

@@ -1,0 +1,127 @@
+//! Connections: one writer and a few readers for each database, in WAL mode.
+//!
+//! A second backend turns [`Conn`] into an enum and touches nothing above this crate.
+
+use crate::error::{Error, Result};
+use diesel::connection::SimpleConnection;
+use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool};
+use diesel::{Connection, SqliteConnection};
+use scheduled_thread_pool::ScheduledThreadPool;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+/// The connection that queries are written against.
+pub type Conn = SqliteConnection;
+
+/// One housekeeping thread for all pools; r2d2 would start three for each.
+static HOUSEKEEPING: LazyLock<Arc<ScheduledThreadPool>> = LazyLock::new(|| {
+    Arc::new(ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("r2d2").build())
+});
+
+/// One SQLite database: a single writer, so that nobody waits on locks, and readers that never block it.
+pub struct Db {
+    writer: Pool<ConnectionManager<Conn>>,
+    readers: Pool<ConnectionManager<Conn>>,
+}
+
+impl Db {
+    /// Opens an existing or new database file. `readers` is the most concurrent reads.
+    ///
+    /// # Errors
+    /// When the first connection cannot be made.
+    pub fn open(path: &Path, readers: u32) -> Result<Self> {
+        let url = path
+            .to_str()
+            .ok_or_else(|| Error::Corrupt("the path of a database is not UTF-8".into()))?;
+        Ok(Self { writer: pool(url, 1, Role::Writer)?, readers: pool(url, readers, Role::Reader)? })
+    }
+
+    /// Runs `work` on a reading connection, off the async threads.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let pool = self.readers.clone();
+        // A transaction, so that all statements of one read see one state.
+        blocking(move || {
+            let conn: &mut Conn = &mut *pool.get()?;
+            conn.transaction(work)
+        })
+        .await
+    }
+
+    /// Runs `work` in a transaction on the writer, off the async threads; durable when it returns.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let pool = self.writer.clone();
+        blocking(move || {
+            let conn: &mut Conn = &mut *pool.get()?;
+            conn.immediate_transaction(work)
+        })
+        .await
+    }
+
+    /// The writer for code that is on a blocking thread already.
+    pub fn write_blocking<T>(&self, work: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
+        let conn: &mut Conn = &mut *self.writer.get()?;
+        conn.immediate_transaction(work)
+    }
+
+    /// Empties the write-ahead log into the database, so that overwritten pages do not live on in it.
+    pub async fn truncate_wal(&self) -> Result<()> {
+        let pool = self.writer.clone();
+        blocking(move || Ok(pool.get()?.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?)).await
+    }
+}
+
+/// Runs blocking work on tokio's blocking threads, inside the caller's tracing span.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let span = tracing::Span::current();
+    match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
+        Ok(result) => result,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Role {
+    Writer,
+    Reader,
+}
+
+fn pool(url: &str, size: u32, role: Role) -> Result<Pool<ConnectionManager<Conn>>> {
+    let pool = Pool::builder()
+        .max_size(size)
+        .min_idle(Some(0))
+        .test_on_check_out(false)
+        .idle_timeout(Some(Duration::from_secs(600)))
+        .max_lifetime(None)
+        .thread_pool(Arc::clone(&HOUSEKEEPING))
+        .connection_customizer(Box::new(Pragmas(role)))
+        .build(ConnectionManager::new(url))?;
+    Ok(pool)
+}
+
+/// Settings of every connection. Sorting stays in memory: nothing in clear is spooled to a temporary file.
+#[derive(Debug)]
+struct Pragmas(Role);
+
+impl CustomizeConnection<Conn, diesel::r2d2::Error> for Pragmas {
+    fn on_acquire(&self, conn: &mut Conn) -> std::result::Result<(), diesel::r2d2::Error> {
+        let role = match self.0 {
+            Role::Writer => "PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 4000;",
+            Role::Reader => "PRAGMA query_only = ON;",
+        };
+        conn.batch_execute(
+            "PRAGMA busy_timeout = 20000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+             PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -4000;",
+        )
+        .and_then(|()| conn.batch_execute(role))
+        .map_err(diesel::r2d2::Error::QueryError)
+    }
+}

@@ -1,0 +1,212 @@
+//! Installations: a row for each time that Hourbook was installed in a Jira instance.
+//!
+//! At most one row of a clientKey is not closed. A closed row has no key any more and waits to be wiped.
+
+use super::schema::installations::dsl as i;
+use crate::conn::Conn;
+use crate::error::Result;
+use diesel::prelude::*;
+
+/// Open for business.
+pub const ACTIVE: &str = "active";
+/// Data unreachable, not yet wiped: superseded or refused by its site.
+pub const SUSPENDED: &str = "suspended";
+/// Uninstalled: the key is destroyed.
+pub const CLOSED: &str = "closed";
+
+/// One installation. Instants are milliseconds since 1970, UTC.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = super::schema::installations, treat_none_as_default_value = false)]
+pub struct Installation {
+    /// Opaque and random; a reinstallation has another one.
+    pub tenant_id: String,
+    /// Atlassian's name of the Jira instance.
+    pub client_key: String,
+    /// Where the site's REST API is; without a trailing slash.
+    pub base_url: String,
+    /// Where people see the site (custom domain); equal to `base_url` if it has none.
+    pub display_url: String,
+    /// Client id for acting as a user.
+    pub oauth_client_id: Option<String>,
+    /// Region in which the data lives.
+    pub region: String,
+    /// [`ACTIVE`], [`SUSPENDED`] or [`CLOSED`].
+    pub state: String,
+    /// Why it is in that state.
+    pub state_reason: Option<String>,
+    /// Since when it is in that state.
+    pub state_since: i64,
+    /// Version of the data key.
+    pub key_version: i32,
+    /// The data key under a master key; `None` once destroyed.
+    pub wrapped_key: Option<Vec<u8>>,
+    /// The shared secret, sealed under the data key.
+    pub shared_secret: Option<Vec<u8>>,
+    /// The secret before the last rotation, sealed.
+    pub previous_secret: Option<Vec<u8>>,
+    /// Until when the previous secret is taken.
+    pub previous_secret_until: Option<i64>,
+    /// When it was installed.
+    pub installed_at: i64,
+    /// When the site first accepted our signature: only then it may supersede another.
+    pub proven_at: Option<i64>,
+    /// Seconds between incremental syncs at present.
+    pub incremental_secs: i64,
+    /// When the next incremental sync is due.
+    pub next_incremental_at: i64,
+    /// When the next reconciliation is due.
+    pub next_reconcile_at: i64,
+}
+
+/// What an `installed` call changes on a known installation.
+#[derive(Debug, AsChangeset)]
+#[diesel(table_name = super::schema::installations, treat_none_as_null = true)]
+pub struct Renewal {
+    /// See [`Installation::base_url`].
+    pub base_url: String,
+    /// See [`Installation::display_url`].
+    pub display_url: String,
+    /// See [`Installation::oauth_client_id`].
+    pub oauth_client_id: Option<String>,
+    /// See [`Installation::shared_secret`].
+    pub shared_secret: Option<Vec<u8>>,
+    /// See [`Installation::previous_secret`].
+    pub previous_secret: Option<Vec<u8>>,
+    /// See [`Installation::previous_secret_until`].
+    pub previous_secret_until: Option<i64>,
+    /// [`ACTIVE`]: whoever installs again is back.
+    pub state: String,
+    /// Cleared.
+    pub state_reason: Option<String>,
+    /// Now.
+    pub state_since: i64,
+}
+
+/// The installation of a clientKey that is not closed.
+pub fn open_by_client_key(conn: &mut Conn, client_key: &str) -> Result<Option<Installation>> {
+    Ok(i::installations
+        .filter(i::client_key.eq(client_key).and(i::state.ne(CLOSED)))
+        .select(Installation::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// An installation in any state.
+pub fn find(conn: &mut Conn, tenant_id: &str) -> Result<Option<Installation>> {
+    Ok(i::installations
+        .find(tenant_id)
+        .select(Installation::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// All installations, oldest first; the operator's list.
+pub fn all(conn: &mut Conn) -> Result<Vec<Installation>> {
+    Ok(i::installations
+        .order((i::installed_at, i::tenant_id))
+        .select(Installation::as_select())
+        .load(conn)?)
+}
+
+/// Adds a new installation.
+pub fn insert(conn: &mut Conn, installation: &Installation) -> Result<()> {
+    diesel::insert_into(i::installations).values(installation).execute(conn)?;
+    Ok(())
+}
+
+/// Applies an `installed` call to a known installation.
+pub fn renew(conn: &mut Conn, tenant_id: &str, renewal: &Renewal) -> Result<()> {
+    diesel::update(i::installations.find(tenant_id)).set(renewal).execute(conn)?;
+    Ok(())
+}
+
+/// Closes the installation and destroys its key and secrets; false if it was closed already.
+pub fn close(conn: &mut Conn, tenant_id: &str, now: i64) -> Result<bool> {
+    let nothing: Option<Vec<u8>> = None;
+    let closed = diesel::update(i::installations.find(tenant_id).filter(i::state.ne(CLOSED)))
+        .set((
+            i::state.eq(CLOSED),
+            i::state_reason.eq(None::<String>),
+            i::state_since.eq(now),
+            i::wrapped_key.eq(&nothing),
+            i::shared_secret.eq(&nothing),
+            i::previous_secret.eq(&nothing),
+            i::previous_secret_until.eq(None::<i64>),
+            i::oauth_client_id.eq(None::<String>),
+        ))
+        .execute(conn)?;
+    Ok(closed == 1)
+}
+
+/// Notes that the site accepted our signature; true the first time.
+pub fn mark_proven(conn: &mut Conn, tenant_id: &str, now: i64) -> Result<bool> {
+    let marked = diesel::update(i::installations.find(tenant_id).filter(i::proven_at.is_null()))
+        .set(i::proven_at.eq(now))
+        .execute(conn)?;
+    Ok(marked == 1)
+}
+
+/// Suspends every other active installation on the same site; returns their ids.
+pub fn supersede_others(conn: &mut Conn, by: &Installation, now: i64) -> Result<Vec<String>> {
+    let others: Vec<String> = i::installations
+        .filter(i::base_url.eq(&by.base_url))
+        .filter(i::tenant_id.ne(&by.tenant_id).and(i::state.eq(ACTIVE)))
+        .select(i::tenant_id)
+        .load(conn)?;
+    for other in &others {
+        set_state(conn, other, SUSPENDED, Some("superseded"), now)?;
+    }
+    Ok(others)
+}
+
+/// Moves an installation that is not closed into another state.
+pub fn set_state(
+    conn: &mut Conn,
+    tenant_id: &str,
+    state: &str,
+    reason: Option<&str>,
+    now: i64,
+) -> Result<()> {
+    diesel::update(i::installations.find(tenant_id).filter(i::state.ne(CLOSED)))
+        .set((i::state.eq(state), i::state_reason.eq(reason), i::state_since.eq(now)))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// What is due for an active installation.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Whose turn it is.
+    pub tenant_id: String,
+    /// Whether it is the reconciliation's turn (else the incremental sync's).
+    pub reconcile: bool,
+}
+
+/// Active installations whose incremental sync or reconciliation is due.
+pub fn due(conn: &mut Conn, now: i64) -> Result<Vec<Due>> {
+    let rows: Vec<(String, i64)> = i::installations
+        .filter(i::state.eq(ACTIVE))
+        .filter(i::next_incremental_at.le(now).or(i::next_reconcile_at.le(now)))
+        .order(i::next_incremental_at)
+        .limit(1000)
+        .select((i::tenant_id, i::next_reconcile_at))
+        .load(conn)?;
+    Ok(rows
+        .into_iter()
+        .map(|(tenant_id, next)| Due { tenant_id, reconcile: next <= now })
+        .collect())
+}
+
+/// When the next incremental sync is to run, and the rhythm from then on.
+pub fn schedule_incremental(conn: &mut Conn, tenant_id: &str, at: i64, secs: i64) -> Result<()> {
+    diesel::update(i::installations.find(tenant_id))
+        .set((i::next_incremental_at.eq(at), i::incremental_secs.eq(secs)))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// When the next reconciliation is to run.
+pub fn schedule_reconcile(conn: &mut Conn, tenant_id: &str, at: i64) -> Result<()> {
+    diesel::update(i::installations.find(tenant_id)).set(i::next_reconcile_at.eq(at)).execute(conn)?;
+    Ok(())
+}

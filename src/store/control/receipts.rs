@@ -1,0 +1,42 @@
+//! Receipts: what remains of a wiped installation.
+
+use super::schema::receipts::dsl as r;
+use crate::conn::Conn;
+use crate::error::Result;
+use diesel::prelude::*;
+
+/// A signed statement that an installation's data is gone.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = super::schema::receipts)]
+pub struct Receipt {
+    /// Unguessable name of the receipt.
+    pub receipt_id: String,
+    /// The opaque id of the installation.
+    pub tenant_id: String,
+    /// When it was signed.
+    pub issued_at: i64,
+    /// The signed text, JSON.
+    pub body: String,
+    /// Ed25519 signature over `body`, hex.
+    pub signature: String,
+}
+
+/// Adds a receipt; an installation has one at most, the first stays.
+pub fn insert(conn: &mut Conn, receipt: &Receipt) -> Result<()> {
+    diesel::insert_or_ignore_into(r::receipts).values(receipt).execute(conn)?;
+    Ok(())
+}
+
+/// The receipt of an installation.
+pub fn of_tenant(conn: &mut Conn, tenant_id: &str) -> Result<Option<Receipt>> {
+    Ok(r::receipts
+        .filter(r::tenant_id.eq(tenant_id))
+        .select(Receipt::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// A receipt by its unguessable name.
+pub fn find(conn: &mut Conn, receipt_id: &str) -> Result<Option<Receipt>> {
+    Ok(r::receipts.find(receipt_id).select(Receipt::as_select()).first(conn).optional()?)
+}

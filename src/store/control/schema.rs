@@ -1,0 +1,58 @@
+//! Tables of the control database.
+
+diesel::table! {
+    installations (tenant_id) {
+        tenant_id -> Text,
+        client_key -> Text,
+        base_url -> Text,
+        display_url -> Text,
+        oauth_client_id -> Nullable<Text>,
+        region -> Text,
+        state -> Text,
+        state_reason -> Nullable<Text>,
+        state_since -> BigInt,
+        key_version -> Integer,
+        wrapped_key -> Nullable<Binary>,
+        shared_secret -> Nullable<Binary>,
+        previous_secret -> Nullable<Binary>,
+        previous_secret_until -> Nullable<BigInt>,
+        installed_at -> BigInt,
+        proven_at -> Nullable<BigInt>,
+        incremental_secs -> BigInt,
+        next_incremental_at -> BigInt,
+        next_reconcile_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    jobs (id) {
+        id -> BigInt,
+        tenant_id -> Text,
+        kind -> Text,
+        lane -> Text,
+        subject -> Text,
+        state -> Text,
+        run_after -> BigInt,
+        attempts -> Integer,
+        created_at -> BigInt,
+        finished_at -> Nullable<BigInt>,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    receipts (receipt_id) {
+        receipt_id -> Text,
+        tenant_id -> Text,
+        issued_at -> BigInt,
+        body -> Text,
+        signature -> Text,
+    }
+}
+
+diesel::table! {
+    secrets (name) {
+        name -> Text,
+        sealed -> Binary,
+    }
+}

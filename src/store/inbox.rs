@@ -1,0 +1,229 @@
+//! Webhooks between their arrival and the tenant databases: one append-only log shared by all tenants.
+//!
+//! Many webhooks share one commit, so that each is durable before it is answered at the price of a fraction of
+//! a disk flush. Bodies are sealed under the tenant's key: destroying the key destroys what still waits here.
+
+use crate::conn::{Conn, Db};
+use crate::error::Result;
+use crate::migrate::{self, Schema};
+use diesel::prelude::*;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+mod schema {
+    diesel::table! {
+        events (seq) {
+            seq -> BigInt,
+            tenant_id -> Text,
+            identifier -> Text,
+            received_at -> BigInt,
+            body -> Nullable<Binary>,
+        }
+    }
+}
+use schema::events::dsl as e;
+
+/// Events that share one commit at most.
+const GROUP: usize = 512;
+/// Events that may wait for the writer before senders have to wait themselves.
+const BACKLOG: usize = 4096;
+
+/// An event as it arrives, its body sealed.
+#[derive(Debug, Insertable)]
+#[diesel(table_name = schema::events, treat_none_as_default_value = false)]
+pub struct NewEvent {
+    /// Whose event it is.
+    pub tenant_id: String,
+    /// Jira's identifier, the same when Jira sends again.
+    pub identifier: String,
+    /// When it arrived.
+    pub received_at: i64,
+    /// The event, sealed.
+    pub body: Option<Vec<u8>>,
+}
+
+/// An event that waits to be applied.
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = schema::events)]
+pub struct Event {
+    /// Order of arrival.
+    pub seq: i64,
+    /// Jira's identifier; the sealed body is bound to it.
+    pub identifier: String,
+    /// When it arrived.
+    pub received_at: i64,
+    /// The event, sealed.
+    pub body: Option<Vec<u8>>,
+}
+
+/// The inbox could not take the event; Jira should send it again.
+#[derive(Debug, thiserror::Error)]
+#[error("the inbox is not writable")]
+pub struct NotWritable;
+
+struct Submission {
+    event: NewEvent,
+    durable: oneshot::Sender<bool>,
+}
+
+/// The inbox and its single writer.
+pub struct Inbox {
+    db: Arc<Db>,
+    queue: mpsc::Sender<Submission>,
+    arrived: Arc<Notify>,
+}
+
+impl Inbox {
+    /// Opens or creates the inbox and starts its writer thread, which ends with the inbox.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or migrated.
+    pub fn open(path: &Path) -> Result<Self> {
+        migrate::up(path, Schema::Inbox)?;
+        let db = Arc::new(Db::open(path, 2)?);
+        let (queue, submissions) = mpsc::channel(BACKLOG);
+        let arrived = Arc::new(Notify::new());
+        let (writer_db, wake) = (Arc::clone(&db), Arc::clone(&arrived));
+        std::thread::Builder::new()
+            .name("inbox".into())
+            .spawn(move || write_groups(&writer_db, submissions, &wake))?;
+        Ok(Self { db, queue, arrived })
+    }
+
+    /// Returns once the event is on disk (or was there already).
+    ///
+    /// # Errors
+    /// [`NotWritable`] if it could not be made durable.
+    pub async fn append(&self, event: NewEvent) -> std::result::Result<(), NotWritable> {
+        let (durable, answer) = oneshot::channel();
+        self.queue.send(Submission { event, durable }).await.map_err(|_| NotWritable)?;
+        match answer.await {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(NotWritable),
+        }
+    }
+
+    /// Waits until something arrived since the last call.
+    pub async fn arrived(&self) {
+        self.arrived.notified().await;
+    }
+
+    /// Wakes whoever waits in [`Inbox::arrived`].
+    pub fn wake(&self) {
+        self.arrived.notify_one();
+    }
+
+    /// Tenants with waiting events.
+    pub async fn waiting_tenants(&self) -> Result<Vec<String>> {
+        self.db
+            .read(|conn| {
+                Ok(e::events
+                    .filter(e::body.is_not_null())
+                    .select(e::tenant_id)
+                    .distinct()
+                    .load(conn)?)
+            })
+            .await
+    }
+
+    /// The oldest waiting events of a tenant.
+    pub async fn waiting(&self, tenant_id: &str, limit: i64) -> Result<Vec<Event>> {
+        let tenant_id = tenant_id.to_owned();
+        self.db
+            .read(move |conn| {
+                Ok(e::events
+                    .filter(e::tenant_id.eq(tenant_id).and(e::body.is_not_null()))
+                    .order(e::seq)
+                    .limit(limit)
+                    .select(Event::as_select())
+                    .load(conn)?)
+            })
+            .await
+    }
+
+    /// How many events of a tenant wait, and when the oldest arrived.
+    pub async fn backlog(&self, tenant_id: &str) -> Result<(i64, Option<i64>)> {
+        let tenant_id = tenant_id.to_owned();
+        self.db
+            .read(move |conn| {
+                Ok(e::events
+                    .filter(e::tenant_id.eq(tenant_id).and(e::body.is_not_null()))
+                    .select((diesel::dsl::count_star(), diesel::dsl::min(e::received_at)))
+                    .first(conn)?)
+            })
+            .await
+    }
+
+    /// Notes that the events were applied; their bodies go, their identifiers stay.
+    pub async fn applied(&self, seqs: Vec<i64>) -> Result<()> {
+        self.db
+            .write(move |conn| {
+                for some in seqs.chunks(GROUP) {
+                    diesel::update(e::events.filter(e::seq.eq_any(some)))
+                        .set(e::body.eq(None::<Vec<u8>>))
+                        .execute(conn)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Forgets identifiers of applied events that arrived before an instant.
+    pub async fn forget_before(&self, before: i64) -> Result<usize> {
+        self.db
+            .write(move |conn| {
+                let old = e::events.filter(e::received_at.lt(before).and(e::body.is_null()));
+                Ok(diesel::delete(old).execute(conn)?)
+            })
+            .await
+    }
+
+    /// Removes everything of a tenant; returns how many rows there were.
+    pub async fn wipe(&self, tenant_id: &str) -> Result<usize> {
+        let tenant_id = tenant_id.to_owned();
+        let removed = self
+            .db
+            .write(move |conn| {
+                Ok(diesel::delete(e::events.filter(e::tenant_id.eq(tenant_id))).execute(conn)?)
+            })
+            .await?;
+        self.db.truncate_wal().await?;
+        Ok(removed)
+    }
+
+    /// How many rows a tenant has, applied ones included.
+    pub async fn count(&self, tenant_id: &str) -> Result<i64> {
+        let tenant_id = tenant_id.to_owned();
+        self.db
+            .read(move |conn| Ok(e::events.filter(e::tenant_id.eq(tenant_id)).count().get_result(conn)?))
+            .await
+    }
+}
+
+/// Takes what waits, commits it once, and answers everyone.
+fn write_groups(db: &Db, mut submissions: mpsc::Receiver<Submission>, arrived: &Notify) {
+    while let Some(first) = submissions.blocking_recv() {
+        let mut events = vec![first.event];
+        let mut waiting = vec![first.durable];
+        while events.len() < GROUP {
+            let Ok(next) = submissions.try_recv() else { break };
+            events.push(next.event);
+            waiting.push(next.durable);
+        }
+        let written = db.write_blocking(|conn| insert(conn, &events));
+        if let Err(error) = &written {
+            tracing::error!(%error, events = events.len(), "webhooks could not be made durable");
+        }
+        for durable in waiting {
+            // A sender that hung up meanwhile needs no answer.
+            let _ = durable.send(written.is_ok());
+        }
+        arrived.notify_one();
+    }
+}
+
+fn insert(conn: &mut Conn, events: &[NewEvent]) -> Result<()> {
+    diesel::insert_or_ignore_into(e::events).values(events).execute(conn)?;
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! The database of one Jira instance. A [`TenantDb`] is the only way to it: file, data key and tenant in one.
+
+pub mod audit;
+pub mod cursors;
+pub mod intents;
+pub mod issues;
+pub mod runs;
+pub(crate) mod schema;
+pub mod settings;
+pub mod tags;
+pub mod tombstones;
+pub mod worklogs;
+
+use crate::conn::{Conn, Db};
+use crate::error::{Error, Result};
+use crate::migrate::{self, Schema};
+use hourbook_crypto::tenant::TenantCipher;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A connection together with the cipher of its tenant; what queries take.
+pub struct TenantConn<'a> {
+    pub(crate) conn: &'a mut Conn,
+    pub(crate) cipher: &'a TenantCipher,
+}
+
+impl TenantConn<'_> {
+    /// The cipher, for digests that only make sense within this tenant.
+    pub fn cipher(&self) -> &TenantCipher {
+        self.cipher
+    }
+}
+
+/// Handle on the open database of one tenant.
+pub struct TenantDb {
+    tenant_id: String,
+    db: Db,
+    cipher: Arc<TenantCipher>,
+    closed: AtomicBool,
+}
+
+/// Concurrent reads per tenant.
+const READERS: u32 = 3;
+
+impl TenantDb {
+    /// Opens the database in `folder`, making it from `template` if there is none yet.
+    ///
+    /// # Errors
+    /// When files or migrations fail.
+    pub fn open(tenant_id: &str, folder: &Path, template: &Path, cipher: Arc<TenantCipher>) -> Result<Self> {
+        let path = file(folder);
+        if !path.exists() {
+            provision(folder, template)?;
+        } else {
+            migrate::up(&path, Schema::Tenant)?;
+        }
+        Ok(Self {
+            tenant_id: tenant_id.to_owned(),
+            db: Db::open(&path, READERS)?,
+            cipher,
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    /// Whose database it is.
+    pub fn tenant_id(&self) -> &str {
+        &self.tenant_id
+    }
+
+    /// From now on every read and write fails with [`Error::Closed`].
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    /// Runs `work` on a reading connection; all its statements see one state.
+    pub async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&mut TenantConn<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let this = Arc::clone(self);
+        self.db.read(move |conn| this.run(conn, work)).await
+    }
+
+    /// Runs `work` in a transaction on the tenant's one writer; durable when it returns.
+    pub async fn write<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&mut TenantConn<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let this = Arc::clone(self);
+        self.db.write(move |conn| this.run(conn, work)).await
+    }
+
+    fn run<T>(
+        &self,
+        conn: &mut Conn,
+        work: impl FnOnce(&mut TenantConn<'_>) -> Result<T>,
+    ) -> Result<T> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::Closed);
+        }
+        work(&mut TenantConn { conn, cipher: &self.cipher })
+    }
+}
+
+/// Where a tenant's database lies within its folder.
+pub fn file(folder: &Path) -> PathBuf {
+    folder.join("worklogs.db")
+}
+
+/// Copies the template under a temporary name and renames it: a crash leaves no half database.
+fn provision(folder: &Path, template: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    let fresh = folder.join("worklogs.db.new");
+    fs::copy(template, &fresh)?;
+    fs::File::open(&fresh)?.sync_all()?;
+    fs::rename(&fresh, file(folder))?;
+    fs::File::open(folder)?.sync_all()?;
+    Ok(())
+}
+
+/// What a tenant's files hold, told without any key: rows by table and bytes on disk.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// Worklogs in the copy.
+    pub worklogs: i64,
+    /// Tags in the catalogue.
+    pub tags: i64,
+    /// Files of the folder and their bytes.
+    pub files: i64,
+    /// Bytes of those files.
+    pub bytes: i64,
+}
+
+/// Counts what is in a tenant's folder before it is wiped; an absent or broken database counts no rows.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub fn inventory(folder: &Path) -> Result<Inventory> {
+    let mut found = Inventory::default();
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+        Err(error) => return Err(error.into()),
+    };
+    for entry in entries {
+        found.files += 1;
+        found.bytes += i64::try_from(entry?.metadata()?.len()).unwrap_or(i64::MAX);
+    }
+    if file(folder).exists() {
+        match count_rows(&file(folder)) {
+            Ok((worklogs, tags)) => (found.worklogs, found.tags) = (worklogs, tags),
+            Err(error) => tracing::warn!(%error, "the rows of a tenant to wipe could not be counted"),
+        }
+    }
+    Ok(found)
+}
+
+fn count_rows(path: &Path) -> Result<(i64, i64)> {
+    use diesel::prelude::*;
+    let url = path.to_str().ok_or_else(|| Error::Corrupt("path".into()))?;
+    let mut conn = Conn::establish(url).map_err(|error| Error::Corrupt(error.to_string()))?;
+    Ok((
+        schema::worklogs::table.count().get_result(&mut conn)?,
+        schema::tags::table.count().get_result(&mut conn)?,
+    ))
+}

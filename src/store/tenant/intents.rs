@@ -1,0 +1,58 @@
+//! Writes that people asked for, noted before Jira is called, so that none is done twice.
+
+use super::schema::write_intents::dsl as i;
+use super::{TenantConn, schema};
+use crate::error::Result;
+use diesel::prelude::*;
+
+/// An intent to create a worklog.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = schema::write_intents, treat_none_as_default_value = false)]
+pub struct Intent {
+    /// Who asked.
+    pub account_id: String,
+    /// Hash of the idempotency key.
+    pub key_hash: String,
+    /// Hash of what was asked for.
+    pub request_hash: String,
+    /// On which issue.
+    pub client_issue_id: i64,
+    /// Start of the work, to find it in Jira by.
+    pub started: i64,
+    /// The worklog, once Jira has answered.
+    pub client_worklog_id: Option<i64>,
+    /// When it was claimed.
+    pub claimed_at: i64,
+}
+
+/// Claims an intent; `None` if it is ours now, else the one that was there.
+pub fn claim(db: &mut TenantConn<'_>, intent: &Intent) -> Result<Option<Intent>> {
+    let claimed = diesel::insert_or_ignore_into(i::write_intents).values(intent).execute(db.conn)?;
+    if claimed == 1 {
+        return Ok(None);
+    }
+    Ok(i::write_intents
+        .find((&intent.account_id, &intent.key_hash))
+        .select(Intent::as_select())
+        .first(db.conn)
+        .optional()?)
+}
+
+/// Notes which worklog came of it.
+pub fn fulfil(db: &mut TenantConn<'_>, account_id: &str, key_hash: &str, worklog_id: i64) -> Result<()> {
+    diesel::update(i::write_intents.find((account_id, key_hash)))
+        .set(i::client_worklog_id.eq(worklog_id))
+        .execute(db.conn)?;
+    Ok(())
+}
+
+/// Takes back an intent that Jira refused: nothing was written.
+pub fn release(db: &mut TenantConn<'_>, account_id: &str, key_hash: &str) -> Result<()> {
+    diesel::delete(i::write_intents.find((account_id, key_hash))).execute(db.conn)?;
+    Ok(())
+}
+
+/// Forgets intents that were claimed before an instant.
+pub fn prune(db: &mut TenantConn<'_>, before: i64) -> Result<usize> {
+    Ok(diesel::delete(i::write_intents.filter(i::claimed_at.lt(before))).execute(db.conn)?)
+}

@@ -1,0 +1,17 @@
+//! Settings of a tenant, by name.
+
+use super::TenantConn;
+use super::schema::settings::dsl as s;
+use crate::error::Result;
+use diesel::prelude::*;
+
+/// The value of a setting.
+pub fn get(db: &mut TenantConn<'_>, name: &str) -> Result<Option<String>> {
+    Ok(s::settings.find(name).select(s::value).first(db.conn).optional()?)
+}
+
+/// Sets a setting.
+pub fn set(db: &mut TenantConn<'_>, name: &str, value: &str) -> Result<()> {
+    diesel::replace_into(s::settings).values((s::name.eq(name), s::value.eq(value))).execute(db.conn)?;
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! Tags: a catalogue of sealed names, and which worklog has which.
+
+use super::schema::{tags::dsl as t, worklog_tags::dsl as wt};
+use super::worklogs::{self, Worklog};
+use super::{TenantConn, schema};
+use crate::error::Result;
+use crate::plain::Plain;
+use diesel::prelude::*;
+use hourbook_crypto::tenant::Place;
+use std::collections::HashMap;
+
+const ROWS: usize = 1000;
+
+/// A tag of the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag {
+    /// Random; stays when the tag is renamed or the copy rebuilt.
+    pub id: i64,
+    /// Its name.
+    pub name: Plain,
+    /// As of which instant the name holds; a later one wins.
+    pub named_at: i64,
+    /// Kept on old worklogs, no longer offered for new ones.
+    pub archived: bool,
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = schema::tags)]
+struct Row {
+    tag_id: i64,
+    name: Vec<u8>,
+    named_at: i64,
+    archived: bool,
+}
+
+fn place(row: &[u8; 8]) -> Place<'_> {
+    Place { table: "tags", column: "name", row }
+}
+
+/// The whole catalogue by id.
+pub fn all(db: &mut TenantConn<'_>) -> Result<Vec<Tag>> {
+    let rows: Vec<Row> = t::tags.order(t::tag_id).select(Row::as_select()).load(db.conn)?;
+    rows.into_iter().map(|row| open(db, row)).collect()
+}
+
+/// One tag.
+pub fn find(db: &mut TenantConn<'_>, id: i64) -> Result<Option<Tag>> {
+    let row = t::tags.find(id).select(Row::as_select()).first(db.conn).optional()?;
+    row.map(|row| open(db, row)).transpose()
+}
+
+fn open(db: &TenantConn<'_>, row: Row) -> Result<Tag> {
+    let name = worklogs::open_text(db, place(&row.tag_id.to_be_bytes()), &row.name)?;
+    Ok(Tag { id: row.tag_id, name, named_at: row.named_at, archived: row.archived })
+}
+
+/// Adds a tag or replaces the one with its id.
+pub fn put(db: &mut TenantConn<'_>, tag: &Tag) -> Result<()> {
+    let sealed = db.cipher.seal(place(&tag.id.to_be_bytes()), tag.name.expose().as_bytes());
+    let row = Row { tag_id: tag.id, name: sealed, named_at: tag.named_at, archived: tag.archived };
+    diesel::insert_into(t::tags)
+        .values(&row)
+        .on_conflict(t::tag_id)
+        .do_update()
+        .set((t::name.eq(&row.name), t::named_at.eq(row.named_at), t::archived.eq(row.archived)))
+        .execute(db.conn)?;
+    Ok(())
+}
+
+/// Removes a tag that no worklog has; false if one has it.
+pub fn delete_unused(db: &mut TenantConn<'_>, id: i64) -> Result<bool> {
+    if count_uses(db, id)? > 0 {
+        return Ok(false);
+    }
+    diesel::delete(t::tags.find(id)).execute(db.conn)?;
+    Ok(true)
+}
+
+/// How many worklogs have the tag.
+pub fn count_uses(db: &mut TenantConn<'_>, id: i64) -> Result<i64> {
+    Ok(wt::worklog_tags.filter(wt::tag_id.eq(id)).count().get_result(db.conn)?)
+}
+
+pub(super) fn of_worklogs(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<HashMap<i64, Vec<i64>>> {
+    let mut tags: HashMap<i64, Vec<i64>> = HashMap::new();
+    for some in ids.chunks(ROWS) {
+        let rows: Vec<(i64, i64)> = wt::worklog_tags
+            .filter(wt::client_worklog_id.eq_any(some))
+            .order((wt::client_worklog_id, wt::tag_id))
+            .select((wt::client_worklog_id, wt::tag_id))
+            .load(db.conn)?;
+        for (worklog, tag) in rows {
+            tags.entry(worklog).or_default().push(tag);
+        }
+    }
+    Ok(tags)
+}
+
+pub(super) fn replace_on(db: &mut TenantConn<'_>, worklogs: &[Worklog]) -> Result<()> {
+    let ids: Vec<i64> = worklogs.iter().map(|worklog| worklog.id).collect();
+    diesel::delete(wt::worklog_tags.filter(wt::client_worklog_id.eq_any(&ids))).execute(db.conn)?;
+    let rows: Vec<_> = worklogs
+        .iter()
+        .flat_map(|worklog| worklog.tags.iter().map(|tag| (worklog.id, *tag)))
+        .map(|(worklog, tag)| (wt::client_worklog_id.eq(worklog), wt::tag_id.eq(tag)))
+        .collect();
+    for some in rows.chunks(ROWS) {
+        diesel::insert_or_ignore_into(wt::worklog_tags).values(some).execute(db.conn)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,336 @@
+//! Worklogs of the copy. Comments are sealed on the way in and opened on the way out.
+
+use super::schema::worklogs::dsl as w;
+use super::{TenantConn, schema, tags};
+use crate::error::Result;
+use crate::plain::Plain;
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+use hourbook_crypto::tenant::Place;
+use std::collections::HashMap;
+
+/// Rows of one statement: far below SQLite's 32,766 binds.
+const ROWS: usize = 1000;
+
+/// Who may see a worklog within Jira, besides those who may see its issue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Visibility {
+    /// Everybody who may see the issue.
+    Everyone,
+    /// Not told by the source: restricted until read.
+    Unknown,
+    /// Members of a group; the opaque id of the group.
+    Group(String),
+    /// Holders of a project role; the opaque id of the role.
+    Role(String),
+}
+
+impl Visibility {
+    fn to_row(&self) -> (i16, Option<&str>) {
+        match self {
+            Self::Everyone => (0, None),
+            Self::Unknown => (1, None),
+            Self::Group(id) => (2, Some(id)),
+            Self::Role(id) => (3, Some(id)),
+        }
+    }
+
+    fn from_row(kind: i16, id: Option<String>) -> Self {
+        match (kind, id) {
+            (0, _) => Self::Everyone,
+            (2, Some(id)) => Self::Group(id),
+            (3, Some(id)) => Self::Role(id),
+            // Whatever cannot be told is restricted.
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// A worklog as the copy has it. Instants are milliseconds since 1970, UTC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Worklog {
+    /// Jira's worklog id.
+    pub id: i64,
+    /// Jira's issue id.
+    pub issue_id: i64,
+    /// The author.
+    pub account_id: String,
+    /// The comment as Jira gave it, JSON: an ADF document, or a string where a webhook told it in text.
+    pub comment: Option<Plain>,
+    /// When it was created.
+    pub created: i64,
+    /// When it was last changed.
+    pub updated: i64,
+    /// When the work was started.
+    pub started: i64,
+    /// Time spent.
+    pub seconds: i64,
+    /// Who may see it.
+    pub visibility: Visibility,
+    /// Ids of its tags, ascending.
+    pub tags: Vec<i64>,
+    /// Something that its source did not carry has still to be read from Jira.
+    pub needs_read: bool,
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = schema::worklogs, treat_none_as_default_value = false)]
+struct Row {
+    client_worklog_id: i64,
+    account_id: String,
+    client_issue_id: i64,
+    comment: Option<Vec<u8>>,
+    created: i64,
+    updated: i64,
+    started: i64,
+    time_spent_seconds: i64,
+    visibility: i16,
+    visibility_id: Option<String>,
+    needs_read: bool,
+}
+
+fn place(row: &[u8; 8]) -> Place<'_> {
+    Place { table: "worklogs", column: "comment", row }
+}
+
+fn to_row(db: &TenantConn<'_>, worklog: &Worklog) -> Row {
+    let (visibility, visibility_id) = worklog.visibility.to_row();
+    let key = worklog.id.to_be_bytes();
+    Row {
+        client_worklog_id: worklog.id,
+        account_id: worklog.account_id.clone(),
+        client_issue_id: worklog.issue_id,
+        comment: worklog
+            .comment
+            .as_ref()
+            .map(|comment| db.cipher.seal(place(&key), comment.expose().as_bytes())),
+        created: worklog.created,
+        updated: worklog.updated,
+        started: worklog.started,
+        time_spent_seconds: worklog.seconds,
+        visibility,
+        visibility_id: visibility_id.map(str::to_owned),
+        needs_read: worklog.needs_read,
+    }
+}
+
+fn from_row(db: &TenantConn<'_>, row: Row, tags: Vec<i64>) -> Result<Worklog> {
+    let key = row.client_worklog_id.to_be_bytes();
+    let comment = match row.comment {
+        Some(sealed) => Some(open_text(db, place(&key), &sealed)?),
+        None => None,
+    };
+    Ok(Worklog {
+        id: row.client_worklog_id,
+        issue_id: row.client_issue_id,
+        account_id: row.account_id,
+        comment,
+        created: row.created,
+        updated: row.updated,
+        started: row.started,
+        seconds: row.time_spent_seconds,
+        visibility: Visibility::from_row(row.visibility, row.visibility_id),
+        tags,
+        needs_read: row.needs_read,
+    })
+}
+
+pub(super) fn open_text(db: &TenantConn<'_>, place: Place<'_>, sealed: &[u8]) -> Result<Plain> {
+    let bytes = db.cipher.open(place, sealed)?;
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| crate::error::Error::Corrupt("a clear text is not UTF-8".into()))?;
+    Ok(Plain::new(text))
+}
+
+/// Writes worklogs with their tags, replacing what is there. Whether they may is decided by the caller,
+/// in the same transaction. Every tag has to be in the catalogue.
+pub fn put(db: &mut TenantConn<'_>, worklogs: &[Worklog]) -> Result<()> {
+    for some in worklogs.chunks(ROWS) {
+        let rows: Vec<Row> = some.iter().map(|worklog| to_row(db, worklog)).collect();
+        diesel::insert_into(w::worklogs)
+            .values(&rows)
+            .on_conflict(w::client_worklog_id)
+            .do_update()
+            .set((
+                w::account_id.eq(excluded(w::account_id)),
+                w::client_issue_id.eq(excluded(w::client_issue_id)),
+                w::comment.eq(excluded(w::comment)),
+                w::created.eq(excluded(w::created)),
+                w::updated.eq(excluded(w::updated)),
+                w::started.eq(excluded(w::started)),
+                w::time_spent_seconds.eq(excluded(w::time_spent_seconds)),
+                w::visibility.eq(excluded(w::visibility)),
+                w::visibility_id.eq(excluded(w::visibility_id)),
+                w::needs_read.eq(excluded(w::needs_read)),
+            ))
+            .execute(db.conn)?;
+        tags::replace_on(db, some)?;
+    }
+    Ok(())
+}
+
+/// Worklogs by id, in no particular order; absent ones are left out.
+pub fn by_ids(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<Vec<Worklog>> {
+    let mut found = Vec::with_capacity(ids.len());
+    for some in ids.chunks(ROWS) {
+        let rows = w::worklogs
+            .filter(w::client_worklog_id.eq_any(some))
+            .select(Row::as_select())
+            .load(db.conn)?;
+        found.extend(open_rows(db, rows)?);
+    }
+    Ok(found)
+}
+
+/// What the copy has of a worklog, as far as ordering needs it; nothing is decrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version {
+    /// When it was last changed.
+    pub updated: i64,
+    /// See [`Worklog::needs_read`].
+    pub needs_read: bool,
+}
+
+/// Versions of the given worklogs that are in the copy.
+pub fn versions(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<HashMap<i64, Version>> {
+    let mut found = HashMap::with_capacity(ids.len());
+    for some in ids.chunks(ROWS) {
+        let rows: Vec<(i64, i64, bool)> = w::worklogs
+            .filter(w::client_worklog_id.eq_any(some))
+            .select((w::client_worklog_id, w::updated, w::needs_read))
+            .load(db.conn)?;
+        found.extend(rows.into_iter().map(|(id, updated, needs_read)| (id, Version { updated, needs_read })));
+    }
+    Ok(found)
+}
+
+/// Which worklogs a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Started at or after.
+    pub from: Option<i64>,
+    /// Started before.
+    pub to: Option<i64>,
+    /// On this issue.
+    pub issue_id: Option<i64>,
+    /// By this author.
+    pub account_id: Option<String>,
+    /// With this tag.
+    pub tag_id: Option<i64>,
+    /// Behind this position (start and id of the last one seen).
+    pub after: Option<(i64, i64)>,
+}
+
+/// A page of worklogs by start and id, ascending.
+pub fn page(db: &mut TenantConn<'_>, filter: &Filter, limit: i64) -> Result<Vec<Worklog>> {
+    let mut query = w::worklogs.select(Row::as_select()).into_boxed();
+    if let Some(from) = filter.from {
+        query = query.filter(w::started.ge(from));
+    }
+    if let Some(to) = filter.to {
+        query = query.filter(w::started.lt(to));
+    }
+    if let Some(issue_id) = filter.issue_id {
+        query = query.filter(w::client_issue_id.eq(issue_id));
+    }
+    if let Some(account_id) = &filter.account_id {
+        query = query.filter(w::account_id.eq(account_id));
+    }
+    if let Some(tag_id) = filter.tag_id {
+        let tagged = schema::worklog_tags::table
+            .filter(schema::worklog_tags::tag_id.eq(tag_id))
+            .select(schema::worklog_tags::client_worklog_id);
+        query = query.filter(w::client_worklog_id.eq_any(tagged));
+    }
+    if let Some((started, id)) = filter.after {
+        let behind = w::started.eq(started).and(w::client_worklog_id.gt(id));
+        query = query.filter(w::started.ge(started)).filter(w::started.gt(started).or(behind));
+    }
+    let rows = query.order((w::started, w::client_worklog_id)).limit(limit).load(db.conn)?;
+    open_rows(db, rows)
+}
+
+fn open_rows(db: &mut TenantConn<'_>, rows: Vec<Row>) -> Result<Vec<Worklog>> {
+    let ids: Vec<i64> = rows.iter().map(|row| row.client_worklog_id).collect();
+    let mut tags = tags::of_worklogs(db, &ids)?;
+    rows.into_iter()
+        .map(|row| {
+            let tags = tags.remove(&row.client_worklog_id).unwrap_or_default();
+            from_row(db, row, tags)
+        })
+        .collect()
+}
+
+/// Removes worklogs; returns how many there were.
+pub fn delete(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<usize> {
+    let mut removed = 0;
+    for some in ids.chunks(ROWS) {
+        removed += diesel::delete(w::worklogs.filter(w::client_worklog_id.eq_any(some))).execute(db.conn)?;
+    }
+    Ok(removed)
+}
+
+/// Ids of the worklogs on the given issues.
+pub fn ids_on_issues(db: &mut TenantConn<'_>, issue_ids: &[i64]) -> Result<Vec<i64>> {
+    let mut ids = Vec::new();
+    for some in issue_ids.chunks(ROWS) {
+        let on: Vec<i64> = w::worklogs
+            .filter(w::client_issue_id.eq_any(some))
+            .select(w::client_worklog_id)
+            .load(db.conn)?;
+        ids.extend(on);
+    }
+    Ok(ids)
+}
+
+/// Worklogs that have still to be read from Jira, oldest id first.
+pub fn unread(db: &mut TenantConn<'_>, after: i64, limit: i64) -> Result<Vec<i64>> {
+    Ok(w::worklogs
+        .filter(w::needs_read.eq(true).and(w::client_worklog_id.gt(after)))
+        .order(w::client_worklog_id)
+        .limit(limit)
+        .select(w::client_worklog_id)
+        .load(db.conn)?)
+}
+
+/// Marks worklogs as to be read from Jira.
+pub fn mark_unread(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<()> {
+    for some in ids.chunks(ROWS) {
+        diesel::update(w::worklogs.filter(w::client_worklog_id.eq_any(some)))
+            .set(w::needs_read.eq(true))
+            .execute(db.conn)?;
+    }
+    Ok(())
+}
+
+/// How many worklogs the copy has.
+pub fn count(db: &mut TenantConn<'_>) -> Result<i64> {
+    Ok(w::worklogs.count().get_result(db.conn)?)
+}
+
+/// How many worklogs have still to be read from Jira.
+pub fn count_unread(db: &mut TenantConn<'_>) -> Result<i64> {
+    Ok(w::worklogs.filter(w::needs_read.eq(true)).count().get_result(db.conn)?)
+}
+
+/// Ids and `updated` of all worklogs behind an id, ascending: a walk over the copy in pages.
+pub fn walk(db: &mut TenantConn<'_>, after: i64, limit: i64) -> Result<Vec<(i64, i64)>> {
+    Ok(w::worklogs
+        .filter(w::client_worklog_id.gt(after))
+        .order(w::client_worklog_id)
+        .limit(limit)
+        .select((w::client_worklog_id, w::updated))
+        .load(db.conn)?)
+}
+
+/// Issues with worklogs whose project is not known yet.
+pub fn issues_without_project(db: &mut TenantConn<'_>, limit: i64) -> Result<Vec<i64>> {
+    use schema::issues;
+    Ok(w::worklogs
+        .left_join(issues::table.on(issues::client_issue_id.eq(w::client_issue_id)))
+        .filter(issues::client_issue_id.is_null())
+        .select(w::client_issue_id)
+        .distinct()
+        .limit(limit)
+        .load(db.conn)?)
+}
