@@ -1,1 +1,21 @@
-//! stub
+//! Hourbook: time tracking for Jira Cloud that keeps a provable copy of every worklog.
+//!
+//! `src/ARCHITECTURE.md` is the map.
+
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod jira;
+pub mod jobs;
+pub mod lifecycle;
+pub mod metrics;
+pub mod sites;
+pub mod sync;
+pub mod tags;
+pub mod telemetry;
+pub mod tenants;
+pub mod web;
+pub mod worklogs;

@@ -56,6 +56,8 @@ pub struct Installation {
     pub next_incremental_at: i64,
     /// When the next reconciliation is due.
     pub next_reconcile_at: i64,
+    /// What there was to wipe, JSON; counted once, before the first file goes.
+    pub inventory: Option<String>,
 }
 
 /// What an `installed` call changes on a known installation.
@@ -209,4 +211,13 @@ pub fn schedule_incremental(conn: &mut Conn, tenant_id: &str, at: i64, secs: i64
 pub fn schedule_reconcile(conn: &mut Conn, tenant_id: &str, at: i64) -> Result<()> {
     diesel::update(i::installations.find(tenant_id)).set(i::next_reconcile_at.eq(at)).execute(conn)?;
     Ok(())
+}
+
+/// Keeps what there was to wipe; the first count stays.
+pub fn keep_inventory(conn: &mut Conn, tenant_id: &str, inventory: &str) -> Result<String> {
+    diesel::update(i::installations.find(tenant_id).filter(i::inventory.is_null()))
+        .set(i::inventory.eq(inventory))
+        .execute(conn)?;
+    let kept: Option<String> = i::installations.find(tenant_id).select(i::inventory).first(conn)?;
+    Ok(kept.unwrap_or_default())
 }

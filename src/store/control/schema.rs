@@ -21,6 +21,7 @@ diesel::table! {
         incremental_secs -> BigInt,
         next_incremental_at -> BigInt,
         next_reconcile_at -> BigInt,
+        inventory -> Nullable<Text>,
     }
 }
 

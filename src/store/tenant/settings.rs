@@ -15,3 +15,14 @@ pub fn set(db: &mut TenantConn<'_>, name: &str, value: &str) -> Result<()> {
     diesel::replace_into(s::settings).values((s::name.eq(name), s::value.eq(value))).execute(db.conn)?;
     Ok(())
 }
+
+/// Sets a setting, or removes it.
+pub fn put_or_clear(db: &mut TenantConn<'_>, name: &str, value: Option<&str>) -> Result<()> {
+    match value {
+        Some(value) => set(db, name, value),
+        None => {
+            diesel::delete(s::settings.find(name)).execute(db.conn)?;
+            Ok(())
+        }
+    }
+}

@@ -54,6 +54,21 @@ fn open(db: &TenantConn<'_>, row: Row) -> Result<Tag> {
     Ok(Tag { id: row.tag_id, name, named_at: row.named_at, archived: row.archived })
 }
 
+/// As of when each tag has its name; nothing is decrypted.
+pub fn named_at(db: &mut TenantConn<'_>) -> Result<HashMap<i64, i64>> {
+    let rows: Vec<(i64, i64)> = t::tags.select((t::tag_id, t::named_at)).load(db.conn)?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Gives a tag another name.
+pub fn rename(db: &mut TenantConn<'_>, id: i64, name: &Plain, named_at: i64) -> Result<()> {
+    let sealed = db.cipher.seal(place(&id.to_be_bytes()), name.expose().as_bytes());
+    diesel::update(t::tags.find(id))
+        .set((t::name.eq(sealed), t::named_at.eq(named_at)))
+        .execute(db.conn)?;
+    Ok(())
+}
+
 /// Adds a tag or replaces the one with its id.
 pub fn put(db: &mut TenantConn<'_>, tag: &Tag) -> Result<()> {
     let sealed = db.cipher.seal(place(&tag.id.to_be_bytes()), tag.name.expose().as_bytes());

@@ -18,7 +18,8 @@ CREATE TABLE installations (
   proven_at BIGINT,
   incremental_secs BIGINT NOT NULL,
   next_incremental_at BIGINT NOT NULL,
-  next_reconcile_at BIGINT NOT NULL
+  next_reconcile_at BIGINT NOT NULL,
+  inventory TEXT
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX installations_open ON installations (client_key) WHERE state <> 'closed';
 CREATE INDEX installations_by_site ON installations (base_url);

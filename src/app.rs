@@ -1,0 +1,174 @@
+//! [`App`]: everything that is built once at start and shared by web and jobs.
+
+use crate::auth::connect::keys::InstallKeys;
+use crate::auth::permission::Permissions;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::jira::client::{self, Jira};
+use crate::jobs::Wake;
+use crate::metrics::Metrics;
+use crate::sync::status::Progresses;
+use crate::tenants::{Settings, Tenant, Tenants};
+use crate::worklogs::intent::Turns;
+use anyhow::Context;
+use hourbook_crypto::receipt::ReceiptKey;
+use hourbook_store::conn::Db;
+use hourbook_store::control::secrets;
+use hourbook_store::error::Result;
+use hourbook_store::inbox::Inbox;
+use hourbook_store::migrate::{self, Schema};
+use hourbook_store::tenant::TenantDb;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use url::Url;
+use zeroize::Zeroizing;
+
+/// Concurrent reads of the control database.
+const CONTROL_READERS: u32 = 4;
+
+/// The application.
+pub struct App {
+    /// As checked at start.
+    pub config: Config,
+    /// The source of "now".
+    pub clock: Clock,
+    /// Installations, jobs, receipts.
+    pub control: Arc<Db>,
+    /// Webhooks on their way.
+    pub inbox: Inbox,
+    /// Who is installed.
+    pub tenants: Tenants,
+    /// The way to Jira.
+    pub jira: Arc<Jira>,
+    /// Keys that prove lifecycle calls.
+    pub install_keys: InstallKeys,
+    /// What people may see, remembered briefly.
+    pub permissions: Permissions,
+    /// Signs receipts.
+    pub receipt_key: ReceiptKey,
+    /// For the operator.
+    pub metrics: Arc<Metrics>,
+    /// Wakes the job runner.
+    pub wake: Wake,
+    /// Syncs that run now.
+    pub progresses: Progresses,
+    /// Equal writes take turns.
+    pub turns: Turns,
+    /// Path of the public URL; Jira signs what comes behind it.
+    pub base_path: String,
+    _lock: File,
+}
+
+impl App {
+    /// Opens the databases and prepares everything; nothing runs yet.
+    ///
+    /// # Errors
+    /// With what to do, where the operator can do something.
+    pub async fn open(config: Config, clock: Clock) -> anyhow::Result<Arc<Self>> {
+        let data_dir = config.storage.data_dir.clone();
+        let lock = lock(&data_dir)?;
+        let control = open_control(&data_dir)?;
+        let receipt_key = receipt_key(&control, &config).await?;
+        let inbox = Inbox::open(&data_dir.join("inbox.db")).context("opening the inbox")?;
+        let tenants = Tenants::new(Settings {
+            control: Arc::clone(&control),
+            master_keys: config.master_keys.clone(),
+            region: config.region.clone(),
+            data_dir,
+            most_open: config.tuning.open_tenants,
+        })?;
+        let metrics = Arc::new(Metrics::new());
+        let http = client::http_client(config.tuning.jira_timeout)?;
+        Ok(Arc::new(Self {
+            control,
+            inbox,
+            tenants,
+            jira: Arc::new(Jira::new(http.clone(), &config, clock.clone(), Arc::clone(&metrics))),
+            install_keys: InstallKeys::new(http, &config.connect_keys_url),
+            permissions: Permissions::new(),
+            receipt_key,
+            metrics,
+            wake: Wake::default(),
+            progresses: Progresses::default(),
+            turns: Turns::default(),
+            base_path: Url::parse(&config.base_url)?.path().trim_end_matches('/').to_owned(),
+            clock,
+            config,
+            _lock: lock,
+        }))
+    }
+
+    /// The database of a tenant.
+    ///
+    /// # Errors
+    /// See [`Tenants::db`].
+    pub async fn db(&self, tenant: &Tenant) -> Result<Arc<TenantDb>> {
+        self.tenants.db(tenant).await
+    }
+
+    /// Forgets secrets, tokens and permissions that memory holds of a tenant.
+    pub fn forget_memory(&self, tenant_id: &str, client_key: &str) {
+        self.tenants.forget(client_key);
+        self.jira.forget(tenant_id);
+        self.permissions.forget(tenant_id);
+    }
+
+    /// Forgets everything that memory holds of a tenant and closes its database.
+    pub fn forget(&self, tenant_id: &str, client_key: &str) {
+        self.forget_memory(tenant_id, client_key);
+        self.tenants.close(tenant_id);
+    }
+}
+
+/// Only one server at a time works on a data folder.
+fn lock(data_dir: &Path) -> anyhow::Result<File> {
+    fs::create_dir_all(data_dir)
+        .with_context(|| format!("making the data folder {}", data_dir.display()))?;
+    let lock = File::create(data_dir.join("hourbook.lock"))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => anyhow::bail!(
+            "another Hourbook server works on {}; stop it first",
+            data_dir.display()
+        ),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+/// Where the control database lies.
+pub fn control_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("control.db")
+}
+
+/// Opens the control database, migrated.
+///
+/// # Errors
+/// When it cannot be opened or migrated.
+pub fn open_control(data_dir: &Path) -> anyhow::Result<Arc<Db>> {
+    let path = control_path(data_dir);
+    migrate::up(&path, Schema::Control).context("migrating the control database")?;
+    Ok(Arc::new(Db::open(&path, CONTROL_READERS).context("opening the control database")?))
+}
+
+/// The configured receipt key, or one derived the first time and kept sealed, so that it outlives a change of
+/// master keys.
+async fn receipt_key(control: &Db, config: &Config) -> anyhow::Result<ReceiptKey> {
+    const NAME: &str = "receipt-seed";
+    if let Some(seed) = &config.receipt_seed {
+        return Ok(ReceiptKey::from_seed(seed));
+    }
+    let purpose: [&[u8]; 2] = [b"hourbook secret", NAME.as_bytes()];
+    if let Some(sealed) = control.read(|conn| secrets::find(conn, NAME)).await? {
+        let seed = config
+            .master_keys
+            .open(&purpose, &sealed)
+            .context("the kept receipt key does not open with the configured master keys")?;
+        let seed: [u8; 32] = seed.as_slice().try_into().context("the kept receipt key has another length")?;
+        return Ok(ReceiptKey::from_seed(&Zeroizing::new(seed)));
+    }
+    let seed = config.master_keys.derive("hourbook receipt key v1");
+    let sealed = config.master_keys.seal(&purpose, seed.as_slice());
+    control.write(move |conn| secrets::put(conn, NAME, &sealed)).await?;
+    Ok(ReceiptKey::from_seed(&seed))
+}

@@ -1,0 +1,92 @@
+//! Public keys of Atlassian's installation service, by key id.
+//!
+//! A rotation makes a new id, so a key is cached for ever; an unknown id is remembered briefly, and only so many
+//! are asked for in a minute, so that forged tokens cannot make us hammer the service.
+
+use super::jwt::Refusal;
+use jsonwebtoken::DecodingKey;
+use moka::sync::Cache;
+use parking_lot::Mutex;
+use std::time::Duration;
+
+const UNKNOWN_FOR: Duration = Duration::from_secs(60);
+const LOOKUPS_PER_MINUTE: u32 = 30;
+const MAX_PEM: usize = 16 * 1024;
+
+/// Fetches and remembers installation keys.
+pub struct InstallKeys {
+    http: reqwest::Client,
+    origin: String,
+    known: Cache<String, DecodingKey>,
+    unknown: Cache<String, ()>,
+    lookups: Mutex<(i64, u32)>,
+}
+
+impl InstallKeys {
+    /// Keys are at `<origin>/<kid>`, as PEM.
+    pub fn new(http: reqwest::Client, origin: &str) -> Self {
+        Self {
+            http,
+            origin: origin.to_owned(),
+            known: Cache::new(100),
+            unknown: Cache::builder().max_capacity(1000).time_to_live(UNKNOWN_FOR).build(),
+            lookups: Mutex::new((0, 0)),
+        }
+    }
+
+    /// The key with this id (`^[A-Za-z0-9-]{1,64}$`).
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownKey`], or [`Refusal::KeyService`] if it cannot be known at present.
+    pub async fn by_kid(&self, kid: &str, now_secs: i64) -> Result<DecodingKey, Refusal> {
+        let plain = kid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if !plain || !(1..=64).contains(&kid.len()) || self.unknown.contains_key(kid) {
+            return Err(Refusal::UnknownKey);
+        }
+        if let Some(key) = self.known.get(kid) {
+            return Ok(key);
+        }
+        self.take_lookup(now_secs)?;
+        let key = self.fetch(kid).await?;
+        self.known.insert(kid.to_owned(), key.clone());
+        Ok(key)
+    }
+
+    fn take_lookup(&self, now_secs: i64) -> Result<(), Refusal> {
+        let mut lookups = self.lookups.lock();
+        let minute = now_secs.div_euclid(60);
+        if lookups.0 != minute {
+            *lookups = (minute, 0);
+        }
+        if lookups.1 >= LOOKUPS_PER_MINUTE {
+            return Err(Refusal::KeyService);
+        }
+        lookups.1 += 1;
+        Ok(())
+    }
+
+    async fn fetch(&self, kid: &str) -> Result<DecodingKey, Refusal> {
+        let failed = |error: reqwest::Error| {
+            tracing::warn!(error = %error.without_url(), "installation key service failed");
+            Refusal::KeyService
+        };
+        let response =
+            self.http.get(format!("{}/{kid}", self.origin)).send().await.map_err(failed)?;
+        match response.status().as_u16() {
+            200 => {}
+            404 => {
+                self.unknown.insert(kid.to_owned(), ());
+                return Err(Refusal::UnknownKey);
+            }
+            status => {
+                tracing::warn!(status, "installation key service failed");
+                return Err(Refusal::KeyService);
+            }
+        }
+        let pem = response.bytes().await.map_err(failed)?;
+        if pem.len() > MAX_PEM {
+            return Err(Refusal::KeyService);
+        }
+        DecodingKey::from_rsa_pem(&pem).map_err(|_| Refusal::KeyService)
+    }
+}

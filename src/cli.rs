@@ -1,0 +1,73 @@
+//! The command line, one file per verb. Verbs that change a running installation enqueue a job for the server.
+
+#[cfg(feature = "demo")]
+pub mod demo;
+pub mod migrate;
+pub mod openapi;
+pub mod output;
+pub mod serve;
+pub mod tenant;
+
+use crate::config::{self, Reporting};
+use crate::telemetry;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Time tracking for Jira Cloud that keeps a provable copy of every worklog.
+#[derive(Parser)]
+#[command(name = "hourbook", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server. Configured by environment, see deploy/env.example.
+    Serve,
+    /// Look at tenants, or ask the server to sync or wipe one.
+    #[command(subcommand)]
+    Tenant(tenant::Verb),
+    /// Bring all databases up to date. The server must not run.
+    Migrate,
+    /// Print the OpenAPI document.
+    Openapi,
+    /// Show the whole life of an installation against a simulated Jira Cloud.
+    #[cfg(feature = "demo")]
+    Demo(demo::Options),
+}
+
+/// Runs the command line; errors go to standard error with their causes.
+pub fn run(cli: Cli) -> ExitCode {
+    let env = config::env();
+    let _telemetry = telemetry::start(&Reporting::from_env(&env));
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output::failure(&error.into()),
+    };
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Serve => serve::run(&env).await,
+            Command::Tenant(verb) => tenant::run(&env, verb).await,
+            Command::Migrate => migrate::run(&env),
+            Command::Openapi => openapi::run(),
+            #[cfg(feature = "demo")]
+            Command::Demo(options) => demo::run(options).await,
+        }
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => output::failure(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

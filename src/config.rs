@@ -1,0 +1,333 @@
+//! Configuration from the environment, checked once at start with all errors at once.
+//!
+//! The names are a contract with outside tools; `deploy/env.example` documents each and a test compares both.
+
+use crate::sites::AllowedSites;
+use hourbook_crypto::master::{self, MasterKeys};
+use secrecy::SecretString;
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use url::Url;
+use zeroize::Zeroizing;
+
+/// Every variable that is read, in the order of `deploy/env.example`.
+pub const VARIABLES: &[&str] = &[
+    "HOURBOOK_LISTEN",
+    "HOURBOOK_OPS_LISTEN",
+    "HOURBOOK_BASE_URL",
+    "HOURBOOK_APP_KEY",
+    "HOURBOOK_DATA_DIR",
+    "HOURBOOK_DATABASE_URL",
+    "HOURBOOK_MASTER_KEYS",
+    "HOURBOOK_RECEIPT_KEY",
+    "HOURBOOK_CONNECT_KEYS_URL",
+    "HOURBOOK_OAUTH_URL",
+    "HOURBOOK_ALLOWED_SITES",
+    "HOURBOOK_INCREMENTAL_SECS",
+    "HOURBOOK_POINTS_PER_HOUR",
+    "HOURBOOK_REGION",
+    "HOURBOOK_LOG",
+    "SENTRY_DSN",
+];
+
+/// The variables of the environment that matter.
+pub type Env = HashMap<String, String>;
+
+/// What `serve` needs to know.
+#[derive(Clone)]
+pub struct Config {
+    /// `HOURBOOK_LISTEN`: where Jira and browsers come in.
+    pub listen: SocketAddr,
+    /// `HOURBOOK_OPS_LISTEN`: metrics and operator routes.
+    pub ops_listen: SocketAddr,
+    /// `HOURBOOK_BASE_URL`: the public URL without a trailing slash; the expected `aud`.
+    pub base_url: String,
+    /// `HOURBOOK_APP_KEY`: the key of the app in its descriptor, `iss` of what we sign.
+    pub app_key: String,
+    /// `HOURBOOK_MASTER_KEYS`.
+    pub master_keys: MasterKeys,
+    /// `HOURBOOK_RECEIPT_KEY`: the seed, if the operator gives one.
+    pub receipt_seed: Option<Zeroizing<[u8; 32]>>,
+    /// `HOURBOOK_CONNECT_KEYS_URL`: where installation keys are, `/<kid>` is appended.
+    pub connect_keys_url: String,
+    /// `HOURBOOK_OAUTH_URL`: where tokens for acting as a user come from, `/oauth2/token` is appended.
+    pub oauth_url: String,
+    /// `HOURBOOK_ALLOWED_SITES`.
+    pub allowed_sites: AllowedSites,
+    /// `HOURBOOK_INCREMENTAL_SECS`: seconds between incremental syncs.
+    pub incremental_secs: i64,
+    /// `HOURBOOK_POINTS_PER_HOUR`: API points that all tenants share.
+    pub points_per_hour: i64,
+    /// `HOURBOOK_REGION`: recorded with each tenant; another region's tenant is refused.
+    pub region: String,
+    /// Where the data is.
+    pub storage: Storage,
+    /// What tests and the demo set otherwise than people should.
+    pub tuning: Tuning,
+}
+
+/// Where the data is.
+#[derive(Debug, Clone)]
+pub struct Storage {
+    /// `HOURBOOK_DATA_DIR`.
+    pub data_dir: PathBuf,
+}
+
+/// How the process reports.
+#[derive(Clone)]
+pub struct Reporting {
+    /// `HOURBOOK_LOG`: a filter such as `info` or `hourbook=debug`, with `json:` before it for JSON lines.
+    pub log: String,
+    /// `SENTRY_DSN`.
+    pub sentry_dsn: Option<SecretString>,
+}
+
+/// Waiting times, shorter in tests.
+#[derive(Debug, Clone)]
+pub struct Tuning {
+    /// First pause before a call to Jira is tried again; doubles.
+    pub retry_base: Duration,
+    /// How long one answer of Jira may take.
+    pub jira_timeout: Duration,
+    /// How often due work is looked for.
+    pub tick: Duration,
+    /// Open tenant databases at most; each costs about three file descriptors.
+    pub open_tenants: usize,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            retry_base: Duration::from_secs(2),
+            jira_timeout: Duration::from_secs(30),
+            tick: Duration::from_secs(1),
+            open_tenants: 256,
+        }
+    }
+}
+
+/// All that is wrong with the environment.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Problems(pub Vec<String>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the configuration has {} problem(s):", self.0.len())?;
+        self.0.iter().try_for_each(|problem| write!(f, "\n  - {problem}"))
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// The variables of this process that Hourbook reads.
+pub fn env() -> Env {
+    VARIABLES
+        .iter()
+        .filter_map(|name| std::env::var(name).ok().map(|value| ((*name).to_owned(), value)))
+        .collect()
+}
+
+/// Collects problems instead of stopping at the first.
+struct Reader<'a> {
+    env: &'a Env,
+    problems: Vec<String>,
+}
+
+impl Reader<'_> {
+    /// An empty variable counts as absent, as it does in most shells and compose files.
+    fn get(&self, name: &str) -> Option<&str> {
+        self.env.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    fn parsed<T, E: fmt::Display>(
+        &mut self,
+        name: &str,
+        default: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let text = self.get(name).unwrap_or(default).to_owned();
+        match parse(&text) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.problems.push(format!("{name}: {error}"));
+                None
+            }
+        }
+    }
+
+    fn required<T, E: fmt::Display>(
+        &mut self,
+        name: &str,
+        why: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        if self.get(name).is_none() {
+            self.problems.push(format!("{name} is missing: {why}"));
+            return None;
+        }
+        self.parsed(name, "", parse)
+    }
+}
+
+impl Storage {
+    /// Where the data is, for commands that need no keys.
+    ///
+    /// # Errors
+    /// When the variables name a backend that this build does not have.
+    pub fn from_env(env: &Env) -> Result<Self, Problems> {
+        let mut reader = Reader { env, problems: Vec::new() };
+        let storage = reader.storage();
+        if reader.problems.is_empty() { Ok(storage) } else { Err(Problems(reader.problems)) }
+    }
+}
+
+impl Reporting {
+    /// How to report; never fails, a bad filter is replaced and said so at start.
+    pub fn from_env(env: &Env) -> Self {
+        let get = |name: &str| env.get(name).filter(|value| !value.trim().is_empty());
+        Self {
+            log: get("HOURBOOK_LOG").cloned().unwrap_or_else(|| "info".into()),
+            sentry_dsn: get("SENTRY_DSN").map(|dsn| SecretString::from(dsn.clone())),
+        }
+    }
+}
+
+impl Reader<'_> {
+    fn storage(&mut self) -> Storage {
+        if let Some(url) = self.get("HOURBOOK_DATABASE_URL") {
+            let scheme = url.split(':').next().unwrap_or_default().to_owned();
+            self.problems.push(format!(
+                "HOURBOOK_DATABASE_URL: this build stores in SQLite files and has no backend for {scheme:?}; \
+                 leave the variable out to use HOURBOOK_DATA_DIR"
+            ));
+        }
+        Storage { data_dir: PathBuf::from(self.get("HOURBOOK_DATA_DIR").unwrap_or("data")) }
+    }
+}
+
+impl Config {
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    /// All problems at once, each with the variable's name.
+    pub fn from_env(env: &Env) -> Result<Self, Problems> {
+        let mut reader = Reader { env, problems: Vec::new() };
+        let config = Self::read(&mut reader);
+        match config {
+            Some(config) if reader.problems.is_empty() => Ok(config),
+            _ => Err(Problems(reader.problems)),
+        }
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let address = |text: &str| {
+            text.parse::<SocketAddr>().map_err(|_| "an address and a port, such as 127.0.0.1:8080")
+        };
+        let listen = reader.parsed("HOURBOOK_LISTEN", "127.0.0.1:8080", address);
+        let ops_listen = reader.parsed("HOURBOOK_OPS_LISTEN", "127.0.0.1:9090", address);
+        let base_url = reader.required(
+            "HOURBOOK_BASE_URL",
+            "the public URL under which Jira reaches Hourbook",
+            public_url,
+        );
+        let app_key = reader.parsed("HOURBOOK_APP_KEY", "app.hourbook", app_key);
+        let master_keys = reader.required(
+            "HOURBOOK_MASTER_KEYS",
+            "id:base64 of 32 random bytes, for example from `openssl rand -base64 32`",
+            MasterKeys::parse,
+        );
+        let receipt_seed = reader.get("HOURBOOK_RECEIPT_KEY").map(str::to_owned).and_then(|text| {
+            master::parse_32_bytes(&text, "the seed")
+                .map_err(|error| reader.problems.push(format!("HOURBOOK_RECEIPT_KEY: {error}")))
+                .ok()
+        });
+        let connect_keys_url = reader.parsed(
+            "HOURBOOK_CONNECT_KEYS_URL",
+            "https://connect-install-keys.atlassian.com",
+            origin,
+        );
+        let oauth_url = reader.parsed(
+            "HOURBOOK_OAUTH_URL",
+            "https://oauth-2-authorization-server.services.atlassian.com",
+            origin,
+        );
+        let allowed_sites =
+            reader.parsed("HOURBOOK_ALLOWED_SITES", "*.atlassian.net", AllowedSites::parse);
+        let incremental_secs =
+            reader.parsed("HOURBOOK_INCREMENTAL_SECS", "900", |text| number(text, 1, 86_400));
+        let points_per_hour = reader
+            .parsed("HOURBOOK_POINTS_PER_HOUR", "65000", |text| number(text, 100, 100_000_000));
+        let region = reader.parsed("HOURBOOK_REGION", "eu-central-1", region);
+        let storage = reader.storage();
+        Some(Self {
+            listen: listen?,
+            ops_listen: ops_listen?,
+            base_url: base_url?,
+            app_key: app_key?,
+            master_keys: master_keys?,
+            receipt_seed,
+            connect_keys_url: connect_keys_url?,
+            oauth_url: oauth_url?,
+            allowed_sites: allowed_sites?,
+            incremental_secs: incremental_secs?,
+            points_per_hour: points_per_hour?,
+            region: region?,
+            storage,
+            tuning: Tuning::default(),
+        })
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"))
+}
+
+/// Secrets and tokens travel to these addresses: https, or http on this machine.
+fn secure(text: &str) -> Result<Url, &'static str> {
+    let url = Url::parse(text).map_err(|_| "not a URL")?;
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if is_loopback(&url) => Ok(url),
+        _ => Err("it has to be https (http only on loopback)"),
+    }
+}
+
+fn public_url(text: &str) -> Result<String, &'static str> {
+    let url = secure(text)?;
+    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+        return Err("it has no query, fragment or user");
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn origin(text: &str) -> Result<String, &'static str> {
+    let url = secure(text)?;
+    if !matches!(url.path(), "" | "/") {
+        return Err("it is an origin, without a path");
+    }
+    Ok(url.origin().ascii_serialization())
+}
+
+fn app_key(text: &str) -> Result<String, &'static str> {
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    if plain && (1..=64).contains(&text.len()) {
+        Ok(text.to_owned())
+    } else {
+        Err("1 to 64 of A-Z a-z 0-9 . _ -")
+    }
+}
+
+fn region(text: &str) -> Result<String, &'static str> {
+    let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if plain && text.len() <= 32 { Ok(text.to_owned()) } else { Err("a-z, 0-9 and -, at most 32") }
+}
+
+fn number(text: &str, least: i64, most: i64) -> Result<i64, String> {
+    text.parse()
+        .ok()
+        .filter(|value| (least..=most).contains(value))
+        .ok_or_else(|| format!("a whole number from {least} to {most}"))
+}

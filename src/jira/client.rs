@@ -1,0 +1,415 @@
+//! One call to Jira: signed, metered, tried again where that is safe.
+
+use super::error::{JiraError, Reason};
+use super::meter::{Class, Meter};
+use super::retry::{self, Throttle};
+use super::sign::{self, Scopes, UserTokens};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::sites::AllowedSites;
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, LOCATION};
+use reqwest::{Method, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+/// Longest answer that is read: a thousand worklogs with comments at Jira's limit.
+const MAX_ANSWER: usize = 64 * 1024 * 1024;
+
+/// A Jira site and what proves us to it.
+pub struct Site {
+    /// The installation.
+    pub tenant_id: String,
+    /// Origin of the REST API, an allowed one.
+    pub base_url: String,
+    /// The secret shared with Jira.
+    pub secret: SecretString,
+    /// Client id for acting as people.
+    pub oauth_client_id: Option<String>,
+}
+
+/// What all calls share.
+pub struct Jira {
+    pub(super) http: reqwest::Client,
+    pub(super) clock: Clock,
+    pub(super) oauth_url: String,
+    /// API points.
+    pub meter: Meter,
+    /// Tokens of people.
+    pub user_tokens: UserTokens,
+    app_key: String,
+    allowed_sites: AllowedSites,
+    retry_base: Duration,
+    metrics: Arc<Metrics>,
+}
+
+/// The HTTP client for everything outside: no redirect is followed by itself.
+///
+/// # Errors
+/// When TLS cannot be set up.
+pub fn http_client(timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
+    // Fails only if it was set before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(10))
+        .timeout(timeout)
+        .user_agent(concat!("hourbook/", env!("CARGO_PKG_VERSION")))
+        .build()
+}
+
+impl Jira {
+    /// From the configuration.
+    pub fn new(http: reqwest::Client, config: &Config, clock: Clock, metrics: Arc<Metrics>) -> Self {
+        Self {
+            http,
+            clock,
+            oauth_url: config.oauth_url.clone(),
+            meter: Meter::new(config.points_per_hour),
+            user_tokens: UserTokens::new(),
+            app_key: config.app_key.clone(),
+            allowed_sites: config.allowed_sites.clone(),
+            retry_base: config.tuning.retry_base,
+            metrics,
+        }
+    }
+
+    /// A client that acts as the app.
+    pub fn as_app(self: &Arc<Self>, site: &Arc<Site>, class: Class) -> SiteClient {
+        SiteClient { jira: Arc::clone(self), site: Arc::clone(site), actor: Actor::App, class }
+    }
+
+    /// A client that acts as a person, inside a request that was proved to be theirs.
+    pub fn as_user(self: &Arc<Self>, site: &Arc<Site>, class: Class, account_id: &str, scopes: Scopes) -> SiteClient {
+        let actor = Actor::User { account_id: account_id.to_owned(), scopes };
+        SiteClient { jira: Arc::clone(self), site: Arc::clone(site), actor, class }
+    }
+
+    /// Forgets everything remembered of a tenant.
+    pub fn forget(&self, tenant_id: &str) {
+        self.user_tokens.forget(tenant_id);
+        self.meter.forget(tenant_id);
+    }
+}
+
+#[derive(Clone)]
+enum Actor {
+    App,
+    User { account_id: String, scopes: Scopes },
+}
+
+/// A way to one site, as the app or as a person.
+#[derive(Clone)]
+pub struct SiteClient {
+    pub(super) jira: Arc<Jira>,
+    site: Arc<Site>,
+    actor: Actor,
+    class: Class,
+}
+
+/// One call. Paths are built from numbers and fixed words, so that nothing in them needs encoding.
+pub struct Call {
+    method: Method,
+    path: String,
+    query: Vec<(&'static str, String)>,
+    body: Option<Bytes>,
+    /// Safe to send again when it is unknown whether it arrived.
+    repeatable: bool,
+}
+
+impl Call {
+    /// A read.
+    pub fn get(path: impl Into<String>) -> Self {
+        Self { method: Method::GET, path: path.into(), query: Vec::new(), body: None, repeatable: true }
+    }
+
+    /// A POST that only reads.
+    pub fn query(path: impl Into<String>, body: &serde_json::Value) -> Self {
+        Self { body: Some(Bytes::from(body.to_string())), method: Method::POST, ..Self::get(path) }
+    }
+
+    /// A write, never sent twice by itself.
+    pub fn write(method: Method, path: impl Into<String>, body: Option<&serde_json::Value>) -> Self {
+        Self {
+            method,
+            body: body.map(|body| Bytes::from(body.to_string())),
+            repeatable: false,
+            ..Self::get(path)
+        }
+    }
+
+    /// Adds a query parameter.
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.query.push((name, value.into()));
+        self
+    }
+
+    /// Path and query as they are sent and signed.
+    fn target(&self) -> String {
+        if self.query.is_empty() {
+            return self.path.clone();
+        }
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(&self.query);
+        format!("{}?{}", self.path, query.finish())
+    }
+}
+
+/// A successful answer.
+pub struct Answer {
+    /// 2xx.
+    pub status: StatusCode,
+    /// The body.
+    pub body: Bytes,
+    /// Jira's clock, ms, from the `Date` header; it has whole seconds only.
+    pub date_ms: Option<i64>,
+}
+
+impl Answer {
+    /// Reads the body as JSON.
+    ///
+    /// # Errors
+    /// [`JiraError::Unexpected`] names where it does not fit, without the content.
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, JiraError> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            JiraError::Unexpected(format!(
+                "{:?} at line {} column {}",
+                error.classify(),
+                error.line(),
+                error.column()
+            ))
+        })
+    }
+}
+
+/// What one try came to.
+enum Tried {
+    Done(Answer),
+    Failed(JiraError),
+    Again { error: JiraError, after: Option<Duration> },
+    MovedTo(String),
+}
+
+impl SiteClient {
+    /// The same way for another class of work.
+    pub fn for_class(&self, class: Class) -> Self {
+        Self { class, ..self.clone() }
+    }
+
+    /// Our clock.
+    pub fn clock(&self) -> &Clock {
+        &self.jira.clock
+    }
+
+    /// Makes the call; returns the answer if it is 2xx.
+    ///
+    /// # Errors
+    /// [`JiraError`]; writes that were not surely refused are [`JiraError::OutcomeUnknown`].
+    pub async fn send(&self, call: &Call) -> Result<Answer, JiraError> {
+        let result = self.send_with_retries(call).await;
+        let outcome = match &result {
+            Ok(_) => "ok",
+            Err(JiraError::RateLimited { .. }) => "limited",
+            Err(JiraError::Unavailable(_) | JiraError::OutcomeUnknown(_)) => "failed",
+            Err(_) => "refused",
+        };
+        self.jira.metrics.jira_calls.with_label_values(&[self.class.name(), outcome]).inc();
+        result
+    }
+
+    async fn send_with_retries(&self, call: &Call) -> Result<Answer, JiraError> {
+        let mut origin = self.site.base_url.clone();
+        let mut redirected = false;
+        let mut waited = Duration::ZERO;
+        let mut tries = 0;
+        loop {
+            self.admit()?;
+            tries += 1;
+            let (error, after) = match self.try_once(&origin, call).await? {
+                Tried::Done(answer) => return Ok(answer),
+                Tried::Failed(error) => return Err(error),
+                Tried::MovedTo(elsewhere) if !redirected => {
+                    origin = elsewhere;
+                    redirected = true;
+                    continue;
+                }
+                Tried::MovedTo(_) => return Err(JiraError::Unexpected("more than one redirect".into())),
+                Tried::Again { error, after } => (error, after),
+            };
+            let pause = retry::pause(self.jira.retry_base, tries, after);
+            waited += pause;
+            if tries >= retry::TRIES || waited > retry::patience(self.class) {
+                return Err(match error {
+                    JiraError::RateLimited { .. } => JiraError::RateLimited { wait_secs: ceil_secs(pause) },
+                    other => other,
+                });
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    fn admit(&self) -> Result<(), JiraError> {
+        let now = self.jira.clock.now_ms();
+        self.jira.meter.admit(&self.site.tenant_id, self.class, now).map_err(|until| {
+            JiraError::RateLimited { wait_secs: (until - now).div_euclid(1000) + 1 }
+        })
+    }
+
+    async fn try_once(&self, origin: &str, call: &Call) -> Result<Tried, JiraError> {
+        let target = call.target();
+        let authorization = self.authorization(call, &target).await?;
+        let mut request = self
+            .jira
+            .http
+            .request(call.method.clone(), format!("{origin}{target}"))
+            .header(AUTHORIZATION, authorization.expose_secret());
+        if let Some(body) = &call.body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
+        }
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => return Ok(lost(call, error)),
+        };
+        let (status, headers) = (response.status(), response.headers().clone());
+        self.note(&headers);
+        let body = match read_body(response).await {
+            Ok(body) => body,
+            Err(Some(error)) => return Ok(lost(call, error)),
+            Err(None) => return Err(JiraError::Unexpected("the answer is too long".into())),
+        };
+        Ok(self.judge(call, status, &headers, body))
+    }
+
+    async fn authorization(&self, call: &Call, target: &str) -> Result<SecretString, JiraError> {
+        let jira = &self.jira;
+        match &self.actor {
+            Actor::App => {
+                let now = jira.clock.now_secs();
+                let token = sign::app_token(&self.site, &jira.app_key, call.method.as_str(), target, now)?;
+                Ok(SecretString::from(format!("JWT {token}")))
+            }
+            Actor::User { account_id, scopes } => {
+                let token = jira.user_tokens.get(jira, &self.site, account_id, *scopes).await?;
+                Ok(SecretString::from(format!("Bearer {}", token.expose_secret())))
+            }
+        }
+    }
+
+    /// Takes in what the headers tell of the quota, and charges the one point that is certain.
+    fn note(&self, headers: &HeaderMap) {
+        let now = self.jira.clock.now_ms();
+        self.jira.meter.charge(&self.site.tenant_id, 1, 1, now);
+        if let Some(left) = retry::points_left(headers) {
+            self.jira.meter.report_left(left, now);
+        }
+    }
+
+    /// Charges the objects of an answer to the worst case.
+    pub(super) fn charge_objects(&self, points: usize) {
+        let points = i64::try_from(points).unwrap_or(i64::MAX);
+        self.jira.meter.charge(&self.site.tenant_id, 0, points, self.jira.clock.now_ms());
+    }
+
+    fn judge(&self, call: &Call, status: StatusCode, headers: &HeaderMap, body: Bytes) -> Tried {
+        let reason = |otherwise: &str| Reason::from_body(&body, otherwise);
+        match status.as_u16() {
+            200..=299 => Tried::Done(Answer { status, date_ms: date(headers), body }),
+            301 | 302 | 307 | 308 => self.moved(call, headers),
+            400 | 409 | 422 => Tried::Failed(JiraError::BadRequest(reason("Jira refuses the request."))),
+            401 => {
+                if let Actor::User { account_id, scopes } = &self.actor {
+                    self.jira.user_tokens.drop_token(&self.site, account_id, *scopes);
+                }
+                Tried::Failed(JiraError::Unauthorized)
+            }
+            403 => Tried::Failed(JiraError::Forbidden(reason("Jira does not allow it."))),
+            404 | 410 => Tried::Failed(JiraError::NotFound(reason(
+                "The issue or worklog does not exist, you may not see it, or time tracking is switched off.",
+            ))),
+            413 => Tried::Failed(JiraError::TooLarge(reason("Jira's limit for this issue is reached."))),
+            429 => self.throttled(headers),
+            500..=599 => {
+                let cause = format!("status {status}");
+                if call.repeatable {
+                    Tried::Again { error: JiraError::Unavailable(cause), after: retry::retry_after(headers) }
+                } else {
+                    Tried::Failed(JiraError::OutcomeUnknown(cause))
+                }
+            }
+            other => Tried::Failed(JiraError::Unexpected(format!("status {other}"))),
+        }
+    }
+
+    /// A 429 was not carried out, so even a write may be sent again.
+    fn throttled(&self, headers: &HeaderMap) -> Tried {
+        let now = self.jira.clock.now_ms();
+        let held = |until_ms: i64| {
+            let wait_secs = (until_ms - now).div_euclid(1000) + 1;
+            Tried::Failed(JiraError::RateLimited { wait_secs })
+        };
+        match retry::throttle(headers, now) {
+            Throttle::Everyone { until_ms } => {
+                tracing::warn!(until_ms, "the app's API points of this hour are used up");
+                self.jira.meter.hold_all(until_ms);
+                held(until_ms)
+            }
+            Throttle::Tenant { until_ms } => {
+                tracing::warn!(tenant.id = self.site.tenant_id, until_ms, "the tenant's API points are used up");
+                self.jira.meter.hold_tenant(&self.site.tenant_id, until_ms);
+                held(until_ms)
+            }
+            Throttle::Call { after } => {
+                Tried::Again { error: JiraError::RateLimited { wait_secs: 1 }, after }
+            }
+        }
+    }
+
+    /// A renamed site answers with a redirect until its new address is told: at most one is followed, by hand, to
+    /// an allowed host, for the same path; the request is signed anew.
+    fn moved(&self, call: &Call, headers: &HeaderMap) -> Tried {
+        let elsewhere = headers
+            .get(LOCATION)
+            .and_then(|location| location.to_str().ok())
+            .and_then(|location| Url::parse(location).ok())
+            .filter(|url| url.path() == call.path)
+            .and_then(|url| self.jira.allowed_sites.check(&url.origin().ascii_serialization()).ok());
+        match elsewhere {
+            Some(origin) => Tried::MovedTo(origin),
+            None => Tried::Failed(JiraError::Unexpected("a redirect that is not followed".into())),
+        }
+    }
+}
+
+/// No answer: a read may be repeated; a write is repeated only if it surely never left.
+fn lost(call: &Call, error: reqwest::Error) -> Tried {
+    let never_left = error.is_connect();
+    let cause = error.without_url().to_string();
+    if call.repeatable || never_left {
+        Tried::Again { error: JiraError::Unavailable(cause), after: None }
+    } else {
+        Tried::Failed(JiraError::OutcomeUnknown(cause))
+    }
+}
+
+async fn read_body(mut response: reqwest::Response) -> Result<Bytes, Option<reqwest::Error>> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(Some)? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Err(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn date(headers: &HeaderMap) -> Option<i64> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    Some(chrono::DateTime::parse_from_rfc2822(text).ok()?.timestamp_millis())
+}
+
+fn ceil_secs(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis().div_ceil(1000)).unwrap_or(i64::MAX)
+}

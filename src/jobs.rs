@@ -1,0 +1,104 @@
+//! Work behind the requests: durable, one lane per tenant and kind of work, safe to run twice.
+
+pub mod runner;
+pub mod schedule;
+
+use crate::app::App;
+use hourbook_store::control::jobs::{self, NewJob};
+use hourbook_store::error::Result;
+use tokio::sync::Notify;
+
+/// Wakes the runner when something was enqueued.
+#[derive(Default)]
+pub struct Wake(Notify);
+
+impl Wake {
+    /// There is work.
+    pub fn now(&self) {
+        self.0.notify_one();
+    }
+
+    /// Waits for work.
+    pub async fn wait(&self) {
+        self.0.notified().await;
+    }
+}
+
+/// Every type of job. Its name is stored, so a name once used keeps its meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Reads everything from Jira.
+    SyncFull,
+    /// Reads what changed since the last sync.
+    SyncIncremental,
+    /// Compares the whole copy with Jira's feeds.
+    SyncReconcile,
+    /// Reads what webhooks did not carry.
+    Complete,
+    /// A project went: its worklogs go too. The subject is the project's id.
+    ProjectGone,
+    /// A project is back: its worklogs are read again. The subject is the project's id.
+    ProjectRestored,
+    /// An installation is closed: remove what is left and write the receipt.
+    Wipe,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::SyncFull,
+        Self::SyncIncremental,
+        Self::SyncReconcile,
+        Self::Complete,
+        Self::ProjectGone,
+        Self::ProjectRestored,
+        Self::Wipe,
+    ];
+
+    /// The stored name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SyncFull => "sync.full",
+            Self::SyncIncremental => "sync.incremental",
+            Self::SyncReconcile => "sync.reconcile",
+            Self::Complete => "complete",
+            Self::ProjectGone => "project.gone",
+            Self::ProjectRestored => "project.restored",
+            Self::Wipe => "wipe",
+        }
+    }
+
+    /// Jobs of one lane of a tenant never run at once.
+    pub fn lane(self) -> &'static str {
+        match self {
+            Self::SyncFull | Self::SyncIncremental | Self::SyncReconcile => "sync",
+            Self::Complete => "complete",
+            Self::ProjectGone | Self::ProjectRestored => "project",
+            Self::Wipe => "wipe",
+        }
+    }
+
+    /// The kind with a stored name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// A job of this kind for a tenant.
+    pub fn for_tenant<'a>(self, tenant_id: &'a str, subject: &'a str, run_after: i64) -> NewJob<'a> {
+        NewJob { tenant_id, kind: self.name(), lane: self.lane(), subject, run_after }
+    }
+}
+
+/// Enqueues a job that may run at once; returns its id.
+///
+/// # Errors
+/// When the control database fails.
+pub async fn enqueue(app: &App, tenant_id: &str, kind: Kind, subject: &str) -> Result<i64> {
+    let (tenant_id, subject, now) = (tenant_id.to_owned(), subject.to_owned(), app.clock.now_ms());
+    let id = app
+        .control
+        .write(move |conn| jobs::enqueue(conn, &kind.for_tenant(&tenant_id, &subject, now), now))
+        .await?;
+    app.wake.now();
+    Ok(id)
+}

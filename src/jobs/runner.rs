@@ -1,0 +1,155 @@
+//! Claims due jobs and runs them, a few at once.
+
+use super::Kind;
+use crate::app::App;
+use crate::jira::error::JiraError;
+use crate::tenants::Tenant;
+use crate::{lifecycle, sync};
+use anyhow::Context;
+use hourbook_store::control::jobs::{self, Job};
+use hourbook_store::error::Error as StoreError;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tracing::Instrument;
+
+/// Jobs that run at once.
+const AT_ONCE: usize = 8;
+/// Tries before a job is given up; the schedule brings syncs back anyway.
+const TRIES: i32 = 12;
+/// Longest pause between two tries, ms.
+const LONGEST_PAUSE_MS: i64 = 15 * 60_000;
+
+/// Runs jobs until `stop` is done; what still runs then is left to the next start.
+pub async fn run(app: Arc<App>, mut stop: tokio::sync::watch::Receiver<bool>) {
+    let now = app.clock.now_ms();
+    match app.control.write(move |conn| jobs::requeue_interrupted(conn, now)).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "interrupted jobs wait again"),
+        Err(error) => tracing::error!(%error, "interrupted jobs could not be put back"),
+    }
+    let slots = Arc::new(Semaphore::new(AT_ONCE));
+    let mut running = JoinSet::new();
+    loop {
+        while let Some(job) = claim(&app, &slots).await {
+            let (app, slots) = (Arc::clone(&app), Arc::clone(&slots));
+            running.spawn(async move {
+                let Ok(_slot) = slots.acquire().await else { return };
+                run_one(&app, job).await;
+                app.wake.now();
+            });
+        }
+        while running.try_join_next().is_some() {}
+        tokio::select! {
+            () = app.wake.wait() => {}
+            () = tokio::time::sleep(app.config.tuning.tick) => {}
+            _ = stop.changed() => break,
+        }
+    }
+    running.shutdown().await;
+}
+
+async fn claim(app: &App, slots: &Semaphore) -> Option<Job> {
+    if slots.available_permits() == 0 {
+        return None;
+    }
+    let now = app.clock.now_ms();
+    match app.control.write(move |conn| jobs::claim(conn, now)).await {
+        Ok(job) => job,
+        Err(error) => {
+            tracing::error!(%error, "no job could be claimed");
+            None
+        }
+    }
+}
+
+async fn run_one(app: &Arc<App>, job: Job) {
+    let span = tracing::info_span!("job", job.kind, job.id, tenant.id = job.tenant_id);
+    let (this, work) = (Arc::clone(app), job.clone());
+    // A task of its own: a panic ends this job and not the runner.
+    let task = tokio::spawn(async move { dispatch(&this, &work).await }.instrument(span.clone()));
+    let abort = AbortOnDrop(task.abort_handle());
+    let result = match task.await {
+        Ok(result) => result,
+        Err(join) if join.is_cancelled() => return,
+        Err(_) => Err(anyhow::anyhow!("the job panicked")),
+    };
+    drop(abort);
+    settle(app, &job, result).instrument(span).await;
+}
+
+/// A job ends with the task that waits for it.
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn dispatch(app: &Arc<App>, job: &Job) -> anyhow::Result<()> {
+    let kind = Kind::from_name(&job.kind).with_context(|| format!("unknown kind of job {}", job.kind))?;
+    if kind == Kind::Wipe {
+        return lifecycle::wipe::run(app, job).await;
+    }
+    let Some(tenant) = app.tenants.by_id(&job.tenant_id).await? else { return Ok(()) };
+    if !tenant.active {
+        return Ok(());
+    }
+    let result = for_tenant(app, &tenant, kind, &job.subject).await;
+    match result {
+        // Closed in the middle: the wipe takes over.
+        Err(error) if matches!(error.downcast_ref(), Some(StoreError::Closed)) => Ok(()),
+        other => other,
+    }
+}
+
+async fn for_tenant(app: &Arc<App>, tenant: &Arc<Tenant>, kind: Kind, subject: &str) -> anyhow::Result<()> {
+    match kind {
+        Kind::SyncFull => sync::run::run(app, tenant, sync::run::Mode::Full).await,
+        Kind::SyncIncremental => sync::run::run(app, tenant, sync::run::Mode::Incremental).await,
+        Kind::SyncReconcile => sync::run::run(app, tenant, sync::run::Mode::Reconcile).await,
+        Kind::Complete => sync::complete::run(app, tenant).await,
+        Kind::ProjectGone => sync::project::gone(app, tenant, subject.parse()?).await,
+        Kind::ProjectRestored => sync::project::restored(app, tenant, subject.parse()?).await,
+        Kind::Wipe => Ok(()),
+    }
+}
+
+/// Notes how a job ended and whether it is tried again.
+async fn settle(app: &App, job: &Job, result: anyhow::Result<()>) {
+    let now = app.clock.now_ms();
+    let (id, kind) = (job.id, job.kind.as_str());
+    let noted = match result {
+        Ok(()) => {
+            app.metrics.jobs.with_label_values(&[kind, "done"]).inc();
+            app.control.write(move |conn| jobs::finish(conn, id, now)).await
+        }
+        Err(error) => {
+            let text = format!("{error:#}");
+            // A wipe is never given up; everything else comes back by schedule.
+            if job.attempts >= TRIES && kind != Kind::Wipe.name() {
+                tracing::error!(error = text, "job given up");
+                app.metrics.jobs.with_label_values(&[kind, "failed"]).inc();
+                app.control.write(move |conn| jobs::fail(conn, id, now, &text)).await
+            } else {
+                tracing::warn!(error = text, attempts = job.attempts, "job will be tried again");
+                app.metrics.jobs.with_label_values(&[kind, "retried"]).inc();
+                let (job, after) = (job.clone(), now + pause_ms(app, job.attempts, &error));
+                app.control.write(move |conn| jobs::retry(conn, &job, after, &text)).await
+            }
+        }
+    };
+    if let Err(error) = noted {
+        tracing::error!(%error, "the end of a job could not be noted");
+    }
+}
+
+fn pause_ms(app: &App, attempts: i32, error: &anyhow::Error) -> i64 {
+    if let Some(JiraError::RateLimited { wait_secs }) = error.downcast_ref() {
+        return wait_secs.saturating_mul(1000);
+    }
+    let base = i64::try_from(app.config.tuning.retry_base.as_millis()).unwrap_or(2000);
+    let doublings = u32::try_from(attempts.clamp(1, 16) - 1).unwrap_or(0);
+    base.saturating_mul(1_i64 << doublings).min(LONGEST_PAUSE_MS)
+}

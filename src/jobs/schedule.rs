@@ -1,0 +1,81 @@
+//! What is due by the clock: incremental syncs, reconciliation, housekeeping.
+
+use super::{Kind, enqueue};
+use crate::app::App;
+use anyhow::Context;
+use hourbook_store::control::{installations, jobs};
+use std::sync::Arc;
+use tokio_cron_scheduler::{Job, JobScheduler};
+
+const DAY_MS: i64 = 86_400_000;
+/// Identifiers of webhooks are remembered for longer than Jira keeps trying.
+const IDENTIFIERS_KEPT_MS: i64 = 4 * DAY_MS;
+/// Ended jobs are remembered for the operator.
+const JOBS_KEPT_MS: i64 = 7 * DAY_MS;
+
+/// Starts the clockwork.
+///
+/// # Errors
+/// When the scheduler cannot be set up.
+pub async fn start(app: &Arc<App>) -> anyhow::Result<JobScheduler> {
+    let scheduler = JobScheduler::new().await.context("setting up the scheduler")?;
+    let due = Arc::clone(app);
+    let tick = app.config.tuning.tick;
+    scheduler
+        .add(Job::new_repeated_async(tick, move |_, _| {
+            let app = Arc::clone(&due);
+            Box::pin(async move { enqueue_due(&app).await })
+        })?)
+        .await?;
+    let house = Arc::clone(app);
+    // Some minutes past the hour, when nobody else's work starts.
+    scheduler
+        .add(Job::new_async("0 17 * * * *", move |_, _| {
+            let app = Arc::clone(&house);
+            Box::pin(async move { tidy(&app).await })
+        })?)
+        .await?;
+    scheduler.start().await.context("starting the scheduler")?;
+    Ok(scheduler)
+}
+
+/// Enqueues the syncs that are due. A sync plans its successor when it ends; until then the same waits only once.
+async fn enqueue_due(app: &Arc<App>) {
+    let now = app.clock.now_ms();
+    let due = match app.control.read(move |conn| installations::due(conn, now)).await {
+        Ok(due) => due,
+        Err(error) => return tracing::error!(%error, "due syncs could not be found"),
+    };
+    for turn in due {
+        let kind = if turn.reconcile { Kind::SyncReconcile } else { Kind::SyncIncremental };
+        if let Err(error) = plan_and_enqueue(app, &turn.tenant_id, kind, now).await {
+            tracing::error!(%error, tenant.id = turn.tenant_id, "a due sync could not be enqueued");
+        }
+    }
+}
+
+async fn plan_and_enqueue(app: &App, tenant_id: &str, kind: Kind, now: i64) -> anyhow::Result<()> {
+    let (id, secs) = (tenant_id.to_owned(), app.config.incremental_secs);
+    app.control
+        .write(move |conn| {
+            let rhythm = installations::find(conn, &id)?.map_or(secs, |found| found.incremental_secs);
+            installations::schedule_incremental(conn, &id, now + rhythm * 1000, rhythm)?;
+            if kind == Kind::SyncReconcile {
+                installations::schedule_reconcile(conn, &id, now + DAY_MS)?;
+            }
+            Ok(())
+        })
+        .await?;
+    enqueue(app, tenant_id, kind, "").await?;
+    Ok(())
+}
+
+async fn tidy(app: &Arc<App>) {
+    let now = app.clock.now_ms();
+    let forgotten = app.inbox.forget_before(now - IDENTIFIERS_KEPT_MS).await;
+    let pruned = app.control.write(move |conn| jobs::prune(conn, now - JOBS_KEPT_MS)).await;
+    match (forgotten, pruned) {
+        (Ok(identifiers), Ok(jobs)) => tracing::info!(identifiers, jobs, "housekeeping done"),
+        (forgotten, pruned) => tracing::error!(?forgotten, ?pruned, "housekeeping failed"),
+    }
+}

@@ -1,0 +1,5 @@
+//! From installed to wiped. Calls of Jira do a fixed amount of work and enqueue the rest.
+
+pub mod installed;
+pub mod uninstalled;
+pub mod wipe;

@@ -1,0 +1,148 @@
+//! Walking a change feed. Jira pages by time alone and says neither whether `since` includes its instant nor what
+//! happens when a thousand changes share one: each page is asked from one millisecond before the last one's end,
+//! and what was seen is dropped.
+
+use crate::jira::client::SiteClient;
+use crate::jira::error::JiraError;
+use crate::jira::worklogs::{Change, ChangedWorklogs, Feed};
+use std::collections::HashSet;
+
+/// Why a feed could not be walked to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum FeedError {
+    /// A full page with nothing new: more changes share an instant than a page holds.
+    #[error("tie overflow: more changes share the instant {0} than a page of the feed holds")]
+    TieOverflow(i64),
+    /// Jira could not be asked.
+    #[error(transparent)]
+    Jira(#[from] JiraError),
+}
+
+/// A page without what earlier pages had.
+#[derive(Debug)]
+pub struct Page {
+    /// New changes, oldest first.
+    pub changes: Vec<Change>,
+    /// Jira's time up to which the feed is consumed with this page.
+    pub until: i64,
+    /// Jira's clock when it answered, ms.
+    pub asked_at: Option<i64>,
+    /// Whether the feed ends here.
+    pub last: bool,
+}
+
+/// A position in a feed.
+pub struct Walk {
+    client: SiteClient,
+    feed: Feed,
+    steps: Steps,
+}
+
+impl Walk {
+    /// Begins at an instant of Jira's time (ms).
+    pub fn new(client: SiteClient, feed: Feed, since: i64) -> Self {
+        Self { client, feed, steps: Steps::new(since) }
+    }
+
+    /// The next page, `None` behind the last.
+    ///
+    /// # Errors
+    /// [`FeedError`]; the walk may be begun again at any page's end.
+    pub async fn next(&mut self) -> Result<Option<Page>, FeedError> {
+        if self.steps.done {
+            return Ok(None);
+        }
+        let page = self.client.changes(self.feed, self.steps.since).await?;
+        self.steps.take(page).map(Some)
+    }
+}
+
+/// The arithmetic of a walk, without I/O.
+struct Steps {
+    since: i64,
+    seen: HashSet<Change>,
+    done: bool,
+}
+
+impl Steps {
+    fn new(since: i64) -> Self {
+        Self { since, seen: HashSet::new(), done: false }
+    }
+
+    fn take(&mut self, page: ChangedWorklogs) -> Result<Page, FeedError> {
+        let last = page.last_page || page.values.is_empty();
+        let newest = page.values.iter().map(|change| change.updated_time).max();
+        let until = page.until.max(newest).unwrap_or(self.since).max(self.since);
+        let changes: Vec<Change> =
+            page.values.iter().filter(|change| !self.seen.contains(change)).copied().collect();
+        if changes.is_empty() && !last {
+            return Err(FeedError::TieOverflow(until));
+        }
+        let next = until - 1;
+        self.seen.extend(page.values);
+        self.seen.retain(|change| change.updated_time >= next);
+        self.since = next.max(self.since);
+        self.done = last;
+        Ok(Page { changes, until, asked_at: page.asked_at, last })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A feed of Jira: changes by time, pages of `size`, `since` inclusive or not.
+    fn serve(changes: &[Change], since: i64, size: usize, inclusive: bool) -> ChangedWorklogs {
+        let mut rest: Vec<Change> = changes
+            .iter()
+            .filter(|change| change.updated_time > since || (inclusive && change.updated_time == since))
+            .copied()
+            .collect();
+        let last_page = rest.len() <= size;
+        rest.truncate(size);
+        ChangedWorklogs {
+            until: rest.last().map(|change| change.updated_time),
+            last_page,
+            values: rest,
+            asked_at: None,
+        }
+    }
+
+    fn walk(changes: &[Change], size: usize, inclusive: bool) -> Result<Vec<Change>, FeedError> {
+        let mut steps = Steps::new(0);
+        let mut found = Vec::new();
+        while !steps.done {
+            found.extend(steps.take(serve(changes, steps.since, size, inclusive))?.changes);
+        }
+        Ok(found)
+    }
+
+    proptest! {
+        /// Whatever the ties, a walk finds every change exactly once or says that it could not.
+        #[test]
+        fn a_walk_finds_everything_once_or_says_tie_overflow(
+            gaps in proptest::collection::vec(0_i64..3, 0..60),
+            size in 1_usize..8,
+            inclusive: bool,
+        ) {
+            let mut at = 5;
+            let changes: Vec<Change> = (1_i64..).zip(gaps).map(|(worklog_id, gap)| {
+                at += gap;
+                Change { worklog_id, updated_time: at }
+            }).collect();
+            match walk(&changes, size, inclusive) {
+                Ok(found) => prop_assert_eq!(found, changes),
+                Err(FeedError::TieOverflow(_)) => {
+                    // Only honest where a page cannot hold the ties of two neighbouring milliseconds.
+                    let crowded = changes.iter().any(|one| {
+                        let near = |other: &&Change| (0..=1).contains(&(one.updated_time - other.updated_time));
+                        changes.iter().filter(near).count() >= size
+                    });
+                    prop_assert!(crowded);
+                }
+                Err(other) => prop_assert!(false, "{}", other),
+            }
+        }
+    }
+}

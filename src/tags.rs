@@ -1,0 +1,172 @@
+//! The catalogue of tags. A tag is its id: a rename changes the catalogue, not the worklogs that have it.
+
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::{AppError, AppResult};
+use crate::worklogs::property::{self, CarriedTag, LONGEST_NAME, TAG_ID_LIMIT};
+use hourbook_store::plain::Plain;
+use hourbook_store::tenant::tags::{self, Tag};
+use hourbook_store::tenant::{TenantConn, TenantDb, audit};
+use rand::Rng;
+use std::sync::Arc;
+
+/// Tags of a tenant at most.
+const MOST: usize = 2000;
+/// A name given here holds against whatever a worklog carries.
+const NAMED_HERE: i64 = i64::MAX;
+
+/// All tags by name.
+///
+/// # Errors
+/// When the database fails.
+pub async fn all(db: &Arc<TenantDb>) -> AppResult<Vec<Tag>> {
+    let mut all = db.read(tags::all).await?;
+    all.sort_by_key(|tag| (tag.name.expose().to_lowercase(), tag.id));
+    Ok(all)
+}
+
+/// The tags of a worklog to write, with their names.
+///
+/// # Errors
+/// When one does not exist or is archived.
+pub async fn carried(db: &Arc<TenantDb>, ids: &[i64]) -> AppResult<Vec<CarriedTag>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let all = db.read(tags::all).await?;
+    ids.iter()
+        .map(|id| match all.iter().find(|tag| tag.id == *id) {
+            Some(tag) => Ok(CarriedTag { id: tag.id, name: tag.name.clone() }),
+            None => Err(AppError::invalid("tags", "tag_unknown", format!("There is no tag {id}."))),
+        })
+        .collect()
+}
+
+/// Adds a tag.
+///
+/// # Errors
+/// When the name is none, or taken.
+pub async fn create(app: &App, caller: &Caller, name: &str) -> AppResult<Tag> {
+    let name = checked_name(name)?;
+    let id = rand::rng().random_range(1..TAG_ID_LIMIT);
+    let tag = Tag { id, name: Plain::new(name), named_at: NAMED_HERE, archived: false };
+    let new = tag.clone();
+    act(app, caller, "tag.create", id, move |db| {
+        let all = tags::all(db)?;
+        if all.len() >= MOST {
+            return Ok(Err(AppError::unprocessable(
+                "too_many_tags",
+                format!("There can be {MOST} tags at most. Delete unused ones first."),
+            )));
+        }
+        Ok(match taken(&all, &new) {
+            true => Err(name_taken()),
+            false => {
+                tags::put(db, &new)?;
+                Ok(())
+            }
+        })
+    })
+    .await?;
+    Ok(tag)
+}
+
+/// What may change on a tag.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// The new name.
+    pub name: Option<String>,
+    /// Whether it is archived.
+    pub archived: Option<bool>,
+}
+
+/// Renames, archives or brings back a tag.
+///
+/// # Errors
+/// When there is no such tag, or the name is none or taken.
+pub async fn change(app: &App, caller: &Caller, id: i64, change: Change) -> AppResult<Tag> {
+    let name = change.name.as_deref().map(checked_name).transpose()?.map(Plain::new);
+    let action = if name.is_some() { "tag.rename" } else { "tag.archive" };
+    act(app, caller, action, id, move |db| {
+        let all = tags::all(db)?;
+        let Some(mut tag) = all.iter().find(|tag| tag.id == id).cloned() else { return Ok(Err(unknown())) };
+        if let Some(name) = name {
+            tag.name = name;
+            tag.named_at = NAMED_HERE;
+        }
+        tag.archived = change.archived.unwrap_or(tag.archived);
+        if taken(&all, &tag) {
+            return Ok(Err(name_taken()));
+        }
+        tags::put(db, &tag)?;
+        Ok(Ok(tag))
+    })
+    .await
+}
+
+/// Deletes a tag that no worklog has.
+///
+/// # Errors
+/// When there is no such tag, or a worklog has it.
+pub async fn delete(app: &App, caller: &Caller, id: i64) -> AppResult<()> {
+    act(app, caller, "tag.delete", id, move |db| {
+        if tags::find(db, id)?.is_none() {
+            return Ok(Err(unknown()));
+        }
+        let uses = tags::count_uses(db, id)?;
+        Ok(if tags::delete_unused(db, id)? {
+            Ok(())
+        } else {
+            Err(AppError::conflict(
+                "tag_in_use",
+                format!("{uses} worklogs have this tag. Archive it instead: they keep it, new ones do not get it."),
+            ))
+        })
+    })
+    .await
+}
+
+/// Runs a change and notes it, in one transaction; a refusal changes nothing.
+async fn act<T: Send + 'static>(
+    app: &App,
+    caller: &Caller,
+    action: &'static str,
+    id: i64,
+    work: impl FnOnce(&mut TenantConn<'_>) -> hourbook_store::error::Result<AppResult<T>> + Send + 'static,
+) -> AppResult<T> {
+    let db = app.db(&caller.tenant).await?;
+    let (account, now) = (caller.account_id.clone(), app.clock.now_ms());
+    db.write(move |db| {
+        let outcome = work(db)?;
+        if outcome.is_ok() {
+            audit::record(db, Some(&account), action, Some(&id.to_string()), now)?;
+        }
+        Ok(outcome)
+    })
+    .await?
+}
+
+fn checked_name(name: &str) -> AppResult<String> {
+    let name = name.trim();
+    if property::is_name(name) {
+        return Ok(name.to_owned());
+    }
+    Err(AppError::invalid(
+        "name",
+        "tag_name_invalid",
+        format!("A tag's name has 1 to {LONGEST_NAME} characters, without line breaks."),
+    ))
+}
+
+fn taken(all: &[Tag], tag: &Tag) -> bool {
+    let name = tag.name.expose().to_lowercase();
+    all.iter().any(|other| other.id != tag.id && other.name.expose().to_lowercase() == name)
+}
+
+fn name_taken() -> AppError {
+    AppError::conflict("tag_name_taken", "There is a tag with this name already.").on("name")
+}
+
+fn unknown() -> AppError {
+    AppError::not_found("tag_not_found", "There is no such tag.")
+}

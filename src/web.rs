@@ -1,0 +1,19 @@
+//! The only code that knows actix: parse, call a feature, render. No SQL, no HTTP out.
+
+pub mod descriptor;
+pub mod extract;
+pub mod health;
+pub mod lifecycle;
+pub mod me;
+pub mod middleware;
+pub mod openapi;
+pub mod ops;
+pub mod pages;
+pub mod params;
+pub mod receipts;
+pub mod routes;
+pub mod server;
+pub mod sync;
+pub mod tags;
+pub mod webhooks;
+pub mod worklogs;

@@ -1,0 +1,174 @@
+//! What a handler may ask for. A caller is proved here or the handler does not run.
+
+use crate::app::App;
+use crate::auth::Caller;
+use crate::auth::connect::jwt::{self, Claims, Refusal};
+use crate::auth::connect::{context, server};
+use crate::error::{AppError, AppResult};
+use crate::tenants::Tenant;
+use actix_web::dev::Payload;
+use actix_web::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION};
+use actix_web::{FromRequest, HttpRequest, web};
+use percent_encoding::percent_decode_str;
+use secrecy::ExposeSecret;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+type Extracting<T> = Pin<Box<dyn Future<Output = AppResult<T>>>>;
+
+/// The application, for handlers.
+pub type Shared = web::Data<App>;
+
+/// A person, proved by the token of a page's own call.
+pub struct ContextCaller(pub Caller);
+
+/// A person, proved by the token that a page was loaded with.
+pub struct PageCaller(pub Caller);
+
+/// Jira's server, proved for one tenant.
+pub struct ServerCaller(pub Arc<Tenant>);
+
+/// The primary language tag that the browser asks for; `en` if it asks for none.
+pub struct Language(pub String);
+
+pub(super) fn app(request: &HttpRequest) -> AppResult<Arc<App>> {
+    let shared = request.app_data::<Shared>();
+    shared.map(|shared| shared.clone().into_inner()).ok_or_else(|| AppError::internal(&"no application data"))
+}
+
+/// Path and query exactly as they came over the wire: the hash is over these.
+pub(super) fn target(request: &HttpRequest) -> String {
+    request.uri().path_and_query().map_or_else(|| "/".to_owned(), |target| target.as_str().to_owned())
+}
+
+/// The token of `Authorization: JWT <token>`.
+pub(super) fn header_token(request: &HttpRequest) -> Result<String, Refusal> {
+    let mut values = request.headers().get_all(AUTHORIZATION);
+    let (Some(value), None) = (values.next(), values.next()) else { return Err(Refusal::Missing) };
+    let text = value.to_str().map_err(|_| Refusal::Malformed)?;
+    let (scheme, token) = text.split_once(' ').ok_or(Refusal::Missing)?;
+    if scheme.eq_ignore_ascii_case("jwt") { Ok(token.trim().to_owned()) } else { Err(Refusal::Missing) }
+}
+
+/// The token of the query parameter `jwt`; twice is none.
+fn query_token(request: &HttpRequest) -> Result<String, Refusal> {
+    let mut tokens = request.query_string().split('&').filter_map(|pair| pair.strip_prefix("jwt="));
+    match (tokens.next(), tokens.next()) {
+        (Some(token), None) => {
+            percent_decode_str(token).decode_utf8().map(Into::into).map_err(|_| Refusal::Malformed)
+        }
+        _ => Err(Refusal::Missing),
+    }
+}
+
+/// What a refused caller learns: that it is refused. Why is in the log.
+pub(super) fn refused(refusal: Refusal) -> AppError {
+    tracing::info!(reason = %refusal, "a token was refused");
+    match refusal {
+        Refusal::KeyService => {
+            AppError::unavailable("key_service", "The token could not be checked. Try again.").after(10)
+        }
+        Refusal::Missing => AppError::unauthorized("token_missing", "This route needs a token of its own kind."),
+        Refusal::UnknownTenant => AppError::unauthorized("unknown_tenant", "Hourbook is not installed here."),
+        _ => AppError::unauthorized("token_refused", "The token is not valid for this request."),
+    }
+}
+
+/// Finds the tenant that a token names and checks the token with its secrets.
+async fn prove(
+    app: &App,
+    token: &str,
+    check: impl Fn(&[u8]) -> Result<Claims, Refusal>,
+) -> AppResult<(Arc<Tenant>, Claims)> {
+    let issuer = jwt::unverified_issuer(token).map_err(refused)?;
+    let tenant = app.tenants.by_client_key(&issuer).await?;
+    let tenant = tenant.ok_or_else(|| refused(Refusal::UnknownTenant))?;
+    let checked = check(tenant.site.secret.expose_secret().as_bytes()).or_else(|refusal| {
+        match &tenant.previous_secret {
+            // In flight while the secret was rotated.
+            Some((secret, until)) if refusal == Refusal::Signature && *until > app.clock.now_ms() => {
+                check(secret.expose_secret().as_bytes())
+            }
+            _ => Err(refusal),
+        }
+    });
+    let claims = checked.map_err(refused)?;
+    if claims.iss != tenant.client_key {
+        return Err(refused(Refusal::Issuer));
+    }
+    if !tenant.active {
+        return Err(AppError::unauthorized("suspended", "This installation of Hourbook is suspended. Install it again."));
+    }
+    tracing::Span::current().record("tenant.id", &tenant.id);
+    Ok((tenant, claims))
+}
+
+fn person(tenant: Arc<Tenant>, claims: Claims) -> AppResult<Caller> {
+    match claims.sub.filter(|sub| !sub.is_empty()) {
+        Some(account_id) => Ok(Caller { tenant, account_id }),
+        None => Err(AppError::forbidden("no_user", "This needs a person who is logged in to Jira.")),
+    }
+}
+
+impl FromRequest for ContextCaller {
+    type Error = AppError;
+    type Future = Extracting<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let app = app(&request)?;
+            let token = header_token(&request).map_err(refused)?;
+            let now = app.clock.now_secs();
+            let (tenant, claims) = prove(&app, &token, |secret| context::verify(&token, secret, now)).await?;
+            person(tenant, claims).map(Self)
+        })
+    }
+}
+
+impl FromRequest for PageCaller {
+    type Error = AppError;
+    type Future = Extracting<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let app = app(&request)?;
+            let token = query_token(&request).map_err(refused)?;
+            let (tenant, claims) = prove_request(&app, &request, &token).await?;
+            person(tenant, claims).map(Self)
+        })
+    }
+}
+
+impl FromRequest for ServerCaller {
+    type Error = AppError;
+    type Future = Extracting<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let app = app(&request)?;
+            let token = header_token(&request).map_err(refused)?;
+            let (tenant, _) = prove_request(&app, &request, &token).await?;
+            Ok(Self(tenant))
+        })
+    }
+}
+
+async fn prove_request(app: &App, request: &HttpRequest, token: &str) -> AppResult<(Arc<Tenant>, Claims)> {
+    let (method, target, now) = (request.method().as_str(), target(request), app.clock.now_secs());
+    prove(app, token, |secret| server::verify(token, secret, method, &target, &app.base_path, now)).await
+}
+
+impl FromRequest for Language {
+    type Error = AppError;
+    type Future = std::future::Ready<AppResult<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let header = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        let primary = header.and_then(|text| text.split([',', ';', '-']).next()).unwrap_or("en");
+        std::future::ready(Ok(Self(primary.trim().to_ascii_lowercase())))
+    }
+}

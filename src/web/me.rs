@@ -1,0 +1,130 @@
+//! The caller's rights, the tenant's settings, and what admins did.
+
+use super::extract::{ContextCaller, Shared};
+use crate::auth::permission::{self, REPORT_RIGHT};
+use crate::error::{AppError, AppResult, Problem};
+use crate::jira::time;
+use actix_web::web;
+use hourbook_store::tenant::{audit as acts, settings as store};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// Who the caller is.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MeView {
+    account_id: String,
+    /// Administers the Jira site.
+    jira_admin: bool,
+    /// May see other people's worklogs across issues.
+    may_report: bool,
+}
+
+/// The caller's rights.
+///
+/// # Errors
+/// When Jira cannot be asked.
+#[utoipa::path(get, path = "/api/v1/me", responses((status = 200, body = MeView)))]
+pub async fn me(app: Shared, caller: ContextCaller) -> AppResult<web::Json<MeView>> {
+    let jira_admin = permission::is_admin(&app, &caller.0).await?;
+    let may_report = permission::may_report(&app, &caller.0).await?;
+    Ok(web::Json(MeView { account_id: caller.0.account_id, jira_admin, may_report }))
+}
+
+/// Settings of the tenant.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SettingsView {
+    /// `admins` (Jira admins only, the default) or `everyone`.
+    report_right: String,
+}
+
+/// The tenant's settings.
+///
+/// # Errors
+/// When the database fails.
+#[utoipa::path(get, path = "/api/v1/settings", responses((status = 200, body = SettingsView)))]
+pub async fn settings(app: Shared, caller: ContextCaller) -> AppResult<web::Json<SettingsView>> {
+    let db = app.db(&caller.0.tenant).await?;
+    let set = db.read(|db| store::get(db, REPORT_RIGHT)).await?;
+    Ok(web::Json(SettingsView { report_right: set.unwrap_or_else(|| "admins".into()) }))
+}
+
+/// Changes the tenant's settings.
+///
+/// # Errors
+/// 403 for others than Jira admins; 400 for a value that is none.
+#[utoipa::path(put, path = "/api/v1/settings", request_body = SettingsView, responses((status = 200, body = SettingsView), (status = 400, body = Problem), (status = 403, body = Problem)))]
+pub async fn change_settings(
+    app: Shared,
+    caller: ContextCaller,
+    body: web::Json<SettingsView>,
+) -> AppResult<web::Json<SettingsView>> {
+    permission::require_admin(&app, &caller.0).await?;
+    if !matches!(body.report_right.as_str(), "admins" | "everyone") {
+        return Err(AppError::invalid("reportRight", "setting_invalid", "reportRight is admins or everyone."));
+    }
+    let db = app.db(&caller.0.tenant).await?;
+    let (value, account, now) = (body.report_right.clone(), caller.0.account_id, app.clock.now_ms());
+    db.write(move |db| {
+        store::set(db, REPORT_RIGHT, &value)?;
+        acts::record(db, Some(&account), "settings.reportRight", Some(&value), now)
+    })
+    .await?;
+    Ok(body)
+}
+
+/// Position in the log of acts.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct AuditQuery {
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// An act of an admin or of the server.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ActView {
+    at: String,
+    /// Null for the server itself.
+    account_id: Option<String>,
+    action: String,
+    subject: Option<String>,
+}
+
+/// A page of acts, newest first.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ActList {
+    items: Vec<ActView>,
+    next_cursor: Option<String>,
+}
+
+/// What was done to tags, settings and syncs, and by whom.
+///
+/// # Errors
+/// 403 for others than Jira admins.
+#[utoipa::path(get, path = "/api/v1/audit", params(AuditQuery), responses((status = 200, body = ActList), (status = 403, body = Problem)))]
+pub async fn audit(app: Shared, caller: ContextCaller, query: web::Query<AuditQuery>) -> AppResult<web::Json<ActList>> {
+    const PAGE: i64 = 100;
+    permission::require_admin(&app, &caller.0).await?;
+    let before = match &query.cursor {
+        None => i64::MAX,
+        Some(text) => super::params::id("cursor", text)?,
+    };
+    let db = app.db(&caller.0.tenant).await?;
+    let entries = db.read(move |db| acts::latest(db, before, PAGE)).await?;
+    let full = entries.len() == usize::try_from(PAGE).unwrap_or(0);
+    let next_cursor = entries.last().filter(|_| full).map(|entry| entry.audit_id.to_string());
+    let items = entries
+        .into_iter()
+        .map(|entry| ActView {
+            at: time::rfc3339(entry.recorded_at),
+            account_id: entry.account_id,
+            action: entry.action,
+            subject: entry.subject,
+        })
+        .collect();
+    Ok(web::Json(ActList { items, next_cursor }))
+}

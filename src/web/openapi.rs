@@ -1,0 +1,34 @@
+//! The OpenAPI document, made from the handlers.
+
+use super::{descriptor, health, lifecycle, me, pages, receipts, sync, tags, webhooks, worklogs};
+use actix_web::HttpResponse;
+use utoipa::OpenApi;
+
+/// Collects the handlers.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Hourbook", description = "Time tracking for Jira Cloud. Errors are problem+json (RFC 9457) with a stable code. Calls of pages carry the host's context token: `Authorization: JWT <token>`."),
+    paths(
+        health::healthz, health::readyz, descriptor::descriptor, descriptor::icon, pages::css, document, receipts::receipt,
+        lifecycle::installed, lifecycle::uninstalled, webhooks::webhook,
+        pages::panel, pages::reports, pages::admin,
+        me::me, me::settings, me::change_settings, me::audit, sync::status, sync::start,
+        tags::list, tags::create, tags::change, tags::delete,
+        worklogs::list, worklogs::panel, worklogs::of_issue, worklogs::create, worklogs::one, worklogs::edit, worklogs::delete,
+    )
+)]
+pub struct Document;
+
+/// The document as JSON.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub fn render() -> Result<String, serde_json::Error> {
+    Document::openapi().to_pretty_json()
+}
+
+/// Serves the document.
+#[utoipa::path(get, path = "/api/openapi.json", responses((status = 200, description = "This document")))]
+pub async fn document() -> HttpResponse {
+    HttpResponse::Ok().json(Document::openapi())
+}

@@ -1,0 +1,36 @@
+//! Receipts of deletion, by their unguessable names: whoever has one may read it.
+
+use super::extract::Shared;
+use crate::error::{AppError, AppResult, Problem};
+use actix_web::web;
+use hourbook_store::control::receipts;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A signed receipt.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReceiptView {
+    /// The signed text, JSON.
+    body: String,
+    /// Ed25519 signature over `body`, hex.
+    signature: String,
+    /// The key that verifies it, hex.
+    public_key: String,
+}
+
+/// A receipt.
+///
+/// # Errors
+/// 404 if there is none of that name.
+#[utoipa::path(get, path = "/receipts/{receiptId}", params(("receiptId" = String, Path)), responses((status = 200, body = ReceiptView), (status = 404, body = Problem)))]
+pub async fn receipt(app: Shared, path: web::Path<String>) -> AppResult<web::Json<ReceiptView>> {
+    let id = path.into_inner();
+    let found = app.control.read(move |conn| receipts::find(conn, &id)).await?;
+    let receipt = found.ok_or_else(|| AppError::not_found("receipt_not_found", "There is no such receipt."))?;
+    Ok(web::Json(ReceiptView {
+        body: receipt.body,
+        signature: receipt.signature,
+        public_key: app.receipt_key.public_hex(),
+    }))
+}

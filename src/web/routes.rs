@@ -1,0 +1,76 @@
+//! THE table of every public path, grouped by who calls. Each route takes one kind of token.
+
+use super::{descriptor, health, lifecycle, me, openapi, pages, receipts, sync, tags, webhooks, worklogs};
+use crate::auth::TokenKind;
+use actix_web::web::{self, ServiceConfig, delete, get, post, put};
+
+/// One route.
+pub struct Route {
+    /// The HTTP method.
+    pub method: &'static str,
+    /// Path template.
+    pub path: &'static str,
+    /// What proves its caller.
+    pub token: TokenKind,
+    handler: fn() -> actix_web::Route,
+}
+
+fn route(
+    method: &'static str,
+    path: &'static str,
+    token: TokenKind,
+    handler: fn() -> actix_web::Route,
+) -> Route {
+    Route { method, path, token, handler }
+}
+
+/// Every route of the public port.
+#[rustfmt::skip]
+pub fn all() -> Vec<Route> {
+    use TokenKind::{Context, Install, None, Page, Server};
+    vec![
+        // Anybody.
+        route("GET", "/healthz", None, || get().to(health::healthz)),
+        route("GET", "/readyz", None, || get().to(health::readyz)),
+        route("GET", "/atlassian-connect.json", None, || get().to(descriptor::descriptor)),
+        route("GET", "/static/icon.svg", None, || get().to(descriptor::icon)),
+        route("GET", "/static/pages.css", None, || get().to(pages::css)),
+        route("GET", "/api/openapi.json", None, || get().to(openapi::document)),
+        route("GET", "/receipts/{receiptId}", None, || get().to(receipts::receipt)),
+        // Atlassian's installation service.
+        route("POST", "/connect/installed", Install, || post().to(lifecycle::installed)),
+        route("POST", "/connect/uninstalled", Install, || post().to(lifecycle::uninstalled)),
+        // Jira's server.
+        route("POST", "/connect/webhooks", Server, || post().to(webhooks::webhook)),
+        // Pages in an iframe.
+        route("GET", "/connect/panel", Page, || get().to(pages::panel)),
+        route("GET", "/connect/reports", Page, || get().to(pages::reports)),
+        route("GET", "/connect/admin", Page, || get().to(pages::admin)),
+        // The pages' own calls.
+        route("GET", "/api/v1/me", Context, || get().to(me::me)),
+        route("GET", "/api/v1/settings", Context, || get().to(me::settings)),
+        route("PUT", "/api/v1/settings", Context, || put().to(me::change_settings)),
+        route("GET", "/api/v1/audit", Context, || get().to(me::audit)),
+        route("GET", "/api/v1/sync", Context, || get().to(sync::status)),
+        route("POST", "/api/v1/sync", Context, || post().to(sync::start)),
+        route("GET", "/api/v1/tags", Context, || get().to(tags::list)),
+        route("POST", "/api/v1/tags", Context, || post().to(tags::create)),
+        route("PUT", "/api/v1/tags/{tagId}", Context, || put().to(tags::change)),
+        route("DELETE", "/api/v1/tags/{tagId}", Context, || delete().to(tags::delete)),
+        route("GET", "/api/v1/worklogs", Context, || get().to(worklogs::list)),
+        route("GET", "/api/v1/issues/{issueId}/panel", Context, || get().to(worklogs::panel)),
+        route("GET", "/api/v1/issues/{issueId}/worklogs", Context, || get().to(worklogs::of_issue)),
+        route("POST", "/api/v1/issues/{issueId}/worklogs", Context, || post().to(worklogs::create)),
+        route("GET", "/api/v1/issues/{issueId}/worklogs/{worklogId}", Context, || get().to(worklogs::one)),
+        route("PUT", "/api/v1/issues/{issueId}/worklogs/{worklogId}", Context, || put().to(worklogs::edit)),
+        route("DELETE", "/api/v1/issues/{issueId}/worklogs/{worklogId}", Context, || delete().to(worklogs::delete)),
+    ]
+}
+
+/// Registers the table.
+pub fn configure(config: &mut ServiceConfig) {
+    for route in all() {
+        config.route(route.path, (route.handler)());
+    }
+    config.default_service(web::to(health::not_found));
+}

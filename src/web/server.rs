@@ -1,0 +1,131 @@
+//! Starting and stopping: two ports, the inbox, the jobs, the clockwork.
+
+use super::{middleware, ops, pages, routes};
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::AppError;
+use crate::jobs::{runner, schedule};
+use crate::sync::inbox;
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
+use actix_web::{HttpServer, web};
+use anyhow::Context;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_cron_scheduler::JobScheduler;
+
+/// Longest JSON body of the API.
+const LONGEST_JSON: usize = 128 * 1024;
+/// Seconds that open requests get when the server stops.
+const FAREWELL_SECS: u64 = 10;
+
+/// A server that runs.
+pub struct Running {
+    /// The application.
+    pub app: Arc<App>,
+    /// Where Jira and browsers come in.
+    pub public: SocketAddr,
+    /// Where the operator comes in.
+    pub ops: SocketAddr,
+    handles: [ServerHandle; 2],
+    tasks: Vec<JoinHandle<()>>,
+    stop: watch::Sender<bool>,
+    clockwork: JobScheduler,
+}
+
+/// Binds the ports that the configuration names; port 0 takes any free one.
+///
+/// # Errors
+/// When a port is taken.
+pub fn bind(config: &Config) -> anyhow::Result<[TcpListener; 2]> {
+    let bind = |address: SocketAddr, name: &str| {
+        TcpListener::bind(address).with_context(|| format!("{name}: {address} cannot be listened on"))
+    };
+    Ok([bind(config.listen, "HOURBOOK_LISTEN")?, bind(config.ops_listen, "HOURBOOK_OPS_LISTEN")?])
+}
+
+/// Starts everything; returns once the ports answer.
+///
+/// # Errors
+/// When a database cannot be opened or a port not be served.
+pub async fn start(config: Config, clock: Clock, [public, ops]: [TcpListener; 2]) -> anyhow::Result<Running> {
+    let app = App::open(config, clock).await?;
+    let (public_at, ops_at) = (public.local_addr()?, ops.local_addr()?);
+    let public_server = serve(&app, public, routes::configure)?;
+    let ops_server = serve(&app, ops, ops::configure)?;
+    let handles = [public_server.handle(), ops_server.handle()];
+    let (stop, stopped) = watch::channel(false);
+    let tasks = vec![
+        tokio::spawn(async move { report(public_server.await) }),
+        tokio::spawn(async move { report(ops_server.await) }),
+        tokio::spawn(inbox::run(Arc::clone(&app), stopped.clone())),
+        tokio::spawn(runner::run(Arc::clone(&app), stopped)),
+    ];
+    let clockwork = schedule::start(&app).await?;
+    tracing::info!(public = %public_at, ops = %ops_at, "listening");
+    Ok(Running { app, public: public_at, ops: ops_at, handles, tasks, stop, clockwork })
+}
+
+fn serve(
+    app: &Arc<App>,
+    listener: TcpListener,
+    configure: fn(&mut web::ServiceConfig),
+) -> anyhow::Result<actix_web::dev::Server> {
+    let data = web::Data::from(Arc::clone(app));
+    let server = HttpServer::new(move || {
+        actix_web::App::new()
+            .app_data(data.clone())
+            .app_data(web::JsonConfig::default().limit(LONGEST_JSON).error_handler(|error, _| json_error(&error).into()))
+            .app_data(web::QueryConfig::default().error_handler(|error, _| pages::parameter_error(&error).into()))
+            .app_data(web::PathConfig::default().error_handler(|error, _| pages::parameter_error(&error).into()))
+            .wrap(middleware::security_headers())
+            .wrap(from_fn(middleware::report))
+            .configure(configure)
+    })
+    .disable_signals()
+    .shutdown_timeout(FAREWELL_SECS)
+    .listen(listener)?
+    .run();
+    Ok(server)
+}
+
+fn json_error(error: &actix_web::error::JsonPayloadError) -> AppError {
+    use actix_web::error::JsonPayloadError as E;
+    match error {
+        E::OverflowKnownLength { .. } | E::Overflow { .. } => {
+            AppError::too_large("body_too_large", format!("The body may have {LONGEST_JSON} bytes."))
+        }
+        E::ContentType => AppError::invalid("Content-Type", "not_json", "Send Content-Type: application/json."),
+        E::Deserialize(error) => {
+            AppError::invalid("", "body_invalid", format!("The body does not fit: {error}."))
+        }
+        _ => AppError::invalid("", "body_invalid", "The body could not be read."),
+    }
+}
+
+fn report(ended: std::io::Result<()>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a port stopped answering");
+    }
+}
+
+impl Running {
+    /// Stops taking requests, lets open ones end, and waits for the rest.
+    pub async fn stop(mut self) {
+        let _ = self.stop.send(true);
+        if let Err(error) = self.clockwork.shutdown().await {
+            tracing::warn!(%error, "the scheduler did not stop");
+        }
+        for handle in &self.handles {
+            handle.stop(true).await;
+        }
+        for task in self.tasks {
+            if task.await.is_err() {
+                tracing::error!("a task panicked");
+            }
+        }
+    }
+}

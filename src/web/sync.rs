@@ -1,0 +1,181 @@
+//! Where the sync stands, and starting one by hand.
+
+use super::extract::{ContextCaller, Shared};
+use crate::auth::permission;
+use crate::error::{AppError, AppResult, Problem};
+use crate::jira::time;
+use crate::jobs::{self, Kind};
+use crate::sync::status::{self, Progress};
+use actix_web::{HttpResponse, web};
+use hourbook_store::tenant::audit;
+use hourbook_store::tenant::runs::Run;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Where the sync stands.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SyncView {
+    /// `installing`, `full`, `incremental`, `reconcile`, `idle`, `paused`, `suspended` or `failed`.
+    state: String,
+    /// Why it is paused or failed, and what to do.
+    reason: Option<String>,
+    /// Worklogs in the copy.
+    worklogs: i64,
+    /// Events and worklogs that are still to be taken in.
+    pending: i64,
+    /// When a sync last ended well.
+    last_success: Option<String>,
+    /// Jira's time up to which the copy is in step.
+    in_step_as_of: Option<String>,
+    /// Seconds between that instant and now; Jira withholds the last minute of its feeds.
+    lag_seconds: Option<i64>,
+    /// The sync that runs now.
+    progress: Option<ProgressView>,
+    /// API points of this hour.
+    quota: QuotaView,
+    /// The newest runs first.
+    runs: Vec<RunView>,
+}
+
+/// A sync that runs.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProgressView {
+    kind: String,
+    started_at: String,
+    pages: i64,
+    written: i64,
+    deleted: i64,
+    unreadable: i64,
+    /// 0 to 1, by the time that the feed has covered.
+    fraction: f64,
+    /// When it will have ended if it goes on like this.
+    expected_end: Option<String>,
+}
+
+/// API points: Atlassian shares them between all tenants and renews them every hour.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct QuotaView {
+    points_per_hour: i64,
+    /// Surely used by this tenant.
+    used: i64,
+    /// Used by this tenant if Jira counts every worklog and permission it returned.
+    used_at_most: i64,
+    /// Surely used by all tenants.
+    used_by_all: i64,
+    /// Until when calls are held back.
+    held_until: Option<String>,
+}
+
+/// A run of a sync.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunView {
+    kind: String,
+    state: String,
+    started_at: String,
+    finished_at: Option<String>,
+    pages: i64,
+    written: i64,
+    deleted: i64,
+    unreadable: i64,
+    error: Option<String>,
+}
+
+impl From<Run> for RunView {
+    fn from(run: Run) -> Self {
+        Self {
+            kind: run.kind,
+            state: run.state,
+            started_at: time::rfc3339(run.started_at),
+            finished_at: run.finished_at.map(time::rfc3339),
+            pages: run.pages,
+            written: run.written,
+            deleted: run.deleted,
+            unreadable: run.unreadable,
+            error: run.error,
+        }
+    }
+}
+
+fn progress_view(progress: Progress, now: i64) -> ProgressView {
+    ProgressView {
+        kind: progress.kind.into(),
+        started_at: time::rfc3339(progress.started_at),
+        pages: progress.counts.pages,
+        written: progress.counts.written,
+        deleted: progress.counts.deleted,
+        unreadable: progress.counts.unreadable,
+        fraction: progress.fraction,
+        expected_end: progress.expected_end(now).map(time::rfc3339),
+    }
+}
+
+/// Where the sync stands.
+///
+/// # Errors
+/// When a database fails.
+#[utoipa::path(get, path = "/api/v1/sync", responses((status = 200, body = SyncView)))]
+pub async fn status(app: Shared, caller: ContextCaller) -> AppResult<web::Json<SyncView>> {
+    let tenant = &caller.0.tenant;
+    let status = status::of(&app, tenant).await?;
+    let now = app.clock.now_ms();
+    let (mine, all) = app.jira.meter.usage(&tenant.id, now);
+    Ok(web::Json(SyncView {
+        state: status.state.into(),
+        reason: status.reason,
+        worklogs: status.worklogs,
+        pending: status.pending,
+        last_success: status.last_success.map(time::rfc3339),
+        in_step_as_of: status.in_step_as_of.map(time::rfc3339),
+        lag_seconds: status.in_step_as_of.map(|at| (now - at).max(0).div_euclid(1000)),
+        progress: status.progress.map(|progress| progress_view(progress, now)),
+        quota: QuotaView {
+            points_per_hour: app.jira.meter.points_per_hour(),
+            used: mine.certain,
+            used_at_most: mine.worst_case,
+            used_by_all: all.certain,
+            held_until: status.held_until.map(time::rfc3339),
+        },
+        runs: status.runs.into_iter().map(RunView::from).collect(),
+    }))
+}
+
+/// Which sync to start.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartSync {
+    /// `full` or `incremental`.
+    kind: String,
+}
+
+/// That it will run.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StartedSync {
+    /// The kind that will run.
+    kind: String,
+    /// The job; the same if it waited already.
+    job_id: String,
+}
+
+/// Starts a sync by hand.
+///
+/// # Errors
+/// 403 for others than Jira admins; 400 for an unknown kind.
+#[utoipa::path(post, path = "/api/v1/sync", request_body = StartSync, responses((status = 202, body = StartedSync), (status = 400, body = Problem), (status = 403, body = Problem)))]
+pub async fn start(app: Shared, caller: ContextCaller, body: web::Json<StartSync>) -> AppResult<HttpResponse> {
+    permission::require_admin(&app, &caller.0).await?;
+    let kind = match body.kind.as_str() {
+        "full" => Kind::SyncFull,
+        "incremental" => Kind::SyncIncremental,
+        _ => return Err(AppError::invalid("kind", "kind_unknown", "kind is full or incremental.")),
+    };
+    let db = app.db(&caller.0.tenant).await?;
+    let (account, now) = (caller.0.account_id.clone(), app.clock.now_ms());
+    db.write(move |db| audit::record(db, Some(&account), kind.name(), None, now)).await?;
+    let job_id = jobs::enqueue(&app, &caller.0.tenant.id, kind, "").await?;
+    Ok(HttpResponse::Accepted().json(StartedSync { kind: body.into_inner().kind, job_id: job_id.to_string() }))
+}
