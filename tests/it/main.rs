@@ -1,1 +1,17 @@
+//! The one integration binary. Tests speak HTTP to the real server, with the simulator as Jira.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests fail by panicking")]
+
+mod architecture;
+mod auth;
+mod config;
+mod conformance;
+mod lifecycle;
+mod reading;
+mod secrets;
+mod store;
+mod support;
+mod sync;
+mod tags;
+mod webhooks;
+mod writing;

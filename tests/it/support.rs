@@ -1,0 +1,296 @@
+//! The harness: a world with two Jira sites whose ids are equal, and the real server.
+//!
+//! `World::start()` gives an empty server beside two filled sites, `World::installed()` one that has synced both.
+//! Every test ends with `world.end().await`, which fails on a copy that differs from its Jira, on calls that no
+//! endpoint of the simulator answered, on webhooks that were refused, and on planted words in logs or files: every
+//! name, summary, comment, tag, token and secret of these worlds contains the word "canary".
+
+pub mod client;
+pub mod compare;
+pub mod logs;
+
+use client::Client;
+use hourbook::clock::Clock;
+use hourbook::config::{Config, Env, Tuning};
+use hourbook::web::server::{self, Running};
+use hourbook_simulator::cloud::Cloud;
+use hourbook_simulator::people::Work;
+use hourbook_simulator::site::Site;
+use hourbook_simulator::views;
+use serde_json::json;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+
+pub const APP_KEY: &str = "app.hourbook.test";
+pub const MASTER_KEYS: &str = "test:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
+/// A Jira admin.
+pub const ANA: &str = "5b10a2844c20165700000ana";
+/// A plain user.
+pub const BEN: &str = "5b10a2844c20165700000ben";
+/// Another plain user.
+pub const CLEO: &str = "5b10a2844c2016570000cleo";
+
+/// What both sites hold; the ids are the same in both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fixture {
+    pub project: i64,
+    pub other_project: i64,
+    /// Everybody sees it.
+    pub issue: i64,
+    /// Hidden from Ben.
+    pub secret_issue: i64,
+    /// Ana's, on `issue`.
+    pub by_ana: i64,
+    /// Ben's, on `issue`.
+    pub by_ben: i64,
+    /// Cleo's, on `secret_issue`.
+    pub by_cleo: i64,
+    /// Ben's, on `secret_issue`: logged before it was hidden from him.
+    pub by_ben_hidden: i64,
+}
+
+pub struct World {
+    pub cloud: Arc<Cloud>,
+    pub site: Arc<Site>,
+    pub other: Arc<Site>,
+    pub ids: Fixture,
+    pub http: reqwest::Client,
+    pub clock: Clock,
+    pub env: Env,
+    pub tuning: Tuning,
+    server: Option<Running>,
+    dir: TempDir,
+    ended: bool,
+}
+
+fn fill(site: &Site, name: &str) -> Fixture {
+    for (account, who, admin) in [(ANA, "Ana", true), (BEN, "Ben", false), (CLEO, "Cleo", false)] {
+        site.add_user(account, &format!("Canary {who} of {name}"), admin);
+    }
+    let project = site.add_project("CAN");
+    let other_project = site.add_project("OTH");
+    let issue = site.add_issue(project, "canary summary");
+    let secret_issue = site.add_issue(other_project, "canary hidden summary");
+    let work = |seconds: i64, text: &str| Work::of(seconds, &format!("canary {text} of {name}"));
+    let ids = Fixture {
+        project,
+        other_project,
+        issue,
+        secret_issue,
+        by_ana: site.log_work(ANA, issue, work(3600, "review")),
+        by_ben: site.log_work(BEN, issue, work(1800, "call")),
+        by_cleo: site.log_work(CLEO, secret_issue, work(5400, "plan")),
+        by_ben_hidden: site.log_work(BEN, secret_issue, work(900, "fix")),
+    };
+    let tag = json!({ "v": 1, "tags": [{ "id": "77", "name": format!("canary tag of {name}") }] });
+    site.change_work(ids.by_ana, |worklog| {
+        worklog.properties.insert("hourbook".into(), tag);
+    });
+    site.hide_issue(secret_issue, BEN);
+    ids
+}
+
+impl World {
+    /// Two filled sites and a server that nobody has installed.
+    pub async fn start() -> Self {
+        Self::start_with(|_, _| {}).await
+    }
+
+    pub async fn start_with(adjust: impl FnOnce(&mut Env, &mut Tuning)) -> Self {
+        logs::capture();
+        let cloud = Cloud::start();
+        let site = Site::start(&cloud, "canary-client-one");
+        let other = Site::start(&cloud, "canary-client-two");
+        let ids = fill(&site, "one");
+        assert_eq!(ids, fill(&other, "two"), "both tenants have equal ids");
+        // What is older than a minute is in the feeds.
+        cloud.clock.advance_ms(90_000);
+        let dir = TempDir::new().unwrap();
+        let mut env = Env::from(
+            [
+                ("HOURBOOK_LISTEN", "127.0.0.1:0"),
+                ("HOURBOOK_OPS_LISTEN", "127.0.0.1:0"),
+                ("HOURBOOK_APP_KEY", APP_KEY),
+                ("HOURBOOK_MASTER_KEYS", MASTER_KEYS),
+                ("HOURBOOK_CONNECT_KEYS_URL", cloud.url.as_str()),
+                ("HOURBOOK_OAUTH_URL", cloud.url.as_str()),
+                ("HOURBOOK_ALLOWED_SITES", "http://127.0.0.1:*"),
+                ("HOURBOOK_INCREMENTAL_SECS", "3600"),
+                ("HOURBOOK_DATA_DIR", dir.path().to_str().unwrap()),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        let mut tuning = Tuning {
+            retry_base: Duration::from_millis(20),
+            jira_timeout: Duration::from_secs(5),
+            tick: Duration::from_millis(500),
+            open_tenants: 8,
+        };
+        adjust(&mut env, &mut tuning);
+        let clock = Clock::system();
+        clock.advance_ms(90_000);
+        let http = hourbook::jira::client::http_client(Duration::from_secs(30)).unwrap();
+        let mut world = Self { cloud, site, other, ids, http, clock, env, tuning, server: None, dir, ended: false };
+        world.boot().await;
+        world
+    }
+
+    /// A server that both sites have installed and that has synced both.
+    pub async fn installed() -> Self {
+        let world = Self::start().await;
+        world.install_both().await;
+        world
+    }
+
+    pub async fn install_both(&self) {
+        for site in [&self.site, &self.other] {
+            assert_eq!(site.install(&self.url(), APP_KEY).await, 204);
+            self.settle(site).await;
+        }
+    }
+
+    /// Starts the server, on the same data if there was one before.
+    pub async fn boot(&mut self) {
+        let public = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let ops = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        self.env.insert("HOURBOOK_BASE_URL".into(), format!("http://{}", public.local_addr().unwrap()));
+        let mut config = Config::from_env(&self.env).unwrap();
+        config.tuning = self.tuning.clone();
+        let running = server::start(config, self.clock.clone(), [public, ops]).await.unwrap();
+        for site in [&self.site, &self.other] {
+            if let Some(installation) = site.state().installation.as_mut() {
+                installation.app_url = format!("http://{}", running.public);
+            }
+        }
+        self.server = Some(running);
+    }
+
+    /// Stops the server; its data stays.
+    pub async fn halt(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop().await;
+        }
+    }
+
+    pub fn running(&self) -> &Running {
+        self.server.as_ref().expect("the server runs")
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.running().public)
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().to_owned()
+    }
+
+    /// The folder of the only tenant of a site that is not wiped.
+    pub async fn tenant_id(&self, site: &Site) -> String {
+        let tenant = self.running().app.tenants.by_client_key(&site.client_key()).await.unwrap();
+        tenant.expect("the site is installed").id.clone()
+    }
+
+    /// Somebody's calls from a page of ours in the first site.
+    pub fn as_user(&self, account: &str) -> Client<'_> {
+        self.on(&self.site, account)
+    }
+
+    pub fn on<'a>(&'a self, site: &'a Site, account: &str) -> Client<'a> {
+        Client { world: self, site, account: account.to_owned() }
+    }
+
+    /// Moves both clocks.
+    pub fn advance(&self, by: Duration) {
+        let by = i64::try_from(by.as_millis()).unwrap();
+        self.clock.advance_ms(by);
+        self.cloud.clock.advance_ms(by);
+    }
+
+    /// Waits until all webhooks are delivered and applied and no sync runs.
+    pub async fn settle(&self, site: &Site) {
+        site.webhooks_delivered().await;
+        let client = self.on(site, ANA);
+        eventually("the sync is idle", || async {
+            let sync = client.get("/api/v1/sync").await;
+            let idle = sync.json["state"] == "idle" && sync.json["pending"] == 0;
+            let jobs = self.open_jobs(site).await;
+            if idle && jobs.is_empty() { Ok(()) } else { Err(format!("{} {jobs:?}", sync.json)) }
+        })
+        .await;
+    }
+
+    /// Kinds of jobs that wait or run.
+    pub async fn open_jobs(&self, site: &Site) -> Vec<String> {
+        let app = &self.running().app;
+        let Some(tenant) = app.tenants.by_client_key(&site.client_key()).await.unwrap() else { return Vec::new() };
+        let id = tenant.id.clone();
+        let jobs = app.control.read(move |conn| hourbook_store::control::jobs::open_of_tenant(conn, &id)).await.unwrap();
+        jobs.into_iter().filter(|job| job.state != "failed").map(|job| format!("{} {:?}", job.kind, job.error)).collect()
+    }
+
+    /// A sync by hand, waited for.
+    pub async fn sync(&self, site: &Site, kind: &str) {
+        let started = self.on(site, ANA).post("/api/v1/sync", &json!({ "kind": kind })).await;
+        assert_eq!(started.status, 202, "{}", started.json);
+        self.settle(site).await;
+    }
+
+    /// Waits until the copy of a site equals the site.
+    pub async fn equal(&self, site: &Site) {
+        eventually("the copy equals Jira", || compare::difference(self, site)).await;
+    }
+
+    /// The checks at the end of every test.
+    pub async fn end(mut self) {
+        for site in [&self.site, &self.other] {
+            if site.state().installation.is_some() {
+                self.settle(site).await;
+                self.equal(site).await;
+            }
+            let state = site.state();
+            assert_eq!(state.unanswered, Vec::<String>::new(), "calls that no endpoint answers");
+            assert_eq!(state.unauthorised, Vec::<String>::new(), "calls without a valid signature");
+            assert_eq!(state.refused, Vec::new(), "webhooks refused for good");
+        }
+        self.halt().await;
+        logs::assert_clean();
+        logs::assert_no_canary_in(self.dir.path());
+        self.ended = true;
+    }
+
+    /// For tests whose worlds end in a state that the usual checks do not fit.
+    pub async fn end_unchecked(mut self) {
+        self.halt().await;
+        logs::assert_clean();
+        logs::assert_no_canary_in(self.dir.path());
+        self.ended = true;
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        assert!(self.ended || std::thread::panicking(), "a test has to end with world.end().await");
+    }
+}
+
+/// Tries until it holds; the last reason is told when it never does.
+pub async fn eventually<F, T>(what: &str, attempt: impl Fn() -> F) -> T
+where
+    F: Future<Output = Result<T, String>>,
+{
+    let begun = std::time::Instant::now();
+    loop {
+        match attempt().await {
+            Ok(value) => return value,
+            Err(reason) if begun.elapsed() > Duration::from_secs(30) => panic!("never so: {what}: {reason}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(25)).await,
+        }
+    }
+}
+
+/// A document that says something, with the planted word.
+pub fn canary(text: &str) -> serde_json::Value {
+    views::document(&format!("canary {text}"))
+}

@@ -1,0 +1,72 @@
+//! Calls of a page of ours, signed as its host would.
+
+use super::World;
+use hourbook_simulator::site::Site;
+use serde_json::Value;
+
+pub struct Client<'a> {
+    pub world: &'a World,
+    pub site: &'a Site,
+    pub account: String,
+}
+
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+    /// Null where the body is no JSON.
+    pub json: Value,
+}
+
+impl Client<'_> {
+    pub async fn get(&self, path: &str) -> Reply {
+        self.send("GET", path, None, &[]).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.send("POST", path, Some(body), &[]).await
+    }
+
+    pub async fn put(&self, path: &str, body: &Value) -> Reply {
+        self.send("PUT", path, Some(body), &[]).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Reply {
+        self.send("DELETE", path, None, &[]).await
+    }
+
+    /// Logs work with an idempotency key.
+    pub async fn log_work(&self, issue: i64, key: &str, body: &Value) -> Reply {
+        let path = format!("/api/v1/issues/{issue}/worklogs");
+        self.send("POST", &path, Some(body), &[("Idempotency-Key", key)]).await
+    }
+
+    pub async fn send(&self, method: &str, path: &str, body: Option<&Value>, headers: &[(&str, &str)]) -> Reply {
+        let token = self.site.context_token(&self.account);
+        let mut all = vec![("Authorization", format!("JWT {token}"))];
+        all.extend(headers.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        send(self.world, method, path, body, &all).await
+    }
+}
+
+/// A call with exactly these headers.
+pub async fn send(world: &World, method: &str, path: &str, body: Option<&Value>, headers: &[(&str, String)]) -> Reply {
+    let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", world.url()) };
+    let mut request = world.http.request(method.parse().unwrap(), url);
+    for (name, value) in headers {
+        request = request.header(*name, value);
+    }
+    if let Some(body) = body {
+        request = request.json(body);
+    }
+    let response = request.send().await.expect("an answer");
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let text = response.text().await.expect("a body");
+    let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+    if status >= 400 && !text.is_empty() {
+        assert_eq!(headers.get("content-type").unwrap(), "application/problem+json", "{method} {path}: {text}");
+        assert!(json["code"].is_string() && json["detail"].is_string(), "{text}");
+    }
+    Reply { status, headers, text, json }
+}

@@ -1,0 +1,86 @@
+//! Everything that the suite logs, kept to be searched for planted words.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::{LazyLock, Mutex};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+static LOGS: LazyLock<Mutex<Vec<u8>>> = LazyLock::new(Mutex::default);
+
+struct Kept;
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        LOGS.lock().unwrap().extend_from_slice(bytes);
+        if std::env::var_os("TEST_LOG").is_some() {
+            eprint!("{}", String::from_utf8_lossy(bytes));
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Keeper;
+
+impl MakeWriter<'_> for Keeper {
+    type Writer = Kept;
+
+    fn make_writer(&self) -> Kept {
+        Kept
+    }
+}
+
+/// Keeps logs from now on, ours in every detail. `TEST_LOG=1` shows them too.
+pub fn capture() {
+    let filter = EnvFilter::new("info,hourbook=trace,hourbook_store=trace,hourbook_crypto=trace");
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(Keeper).try_init();
+}
+
+/// What was logged so far.
+pub fn text() -> String {
+    String::from_utf8_lossy(&LOGS.lock().unwrap()).into_owned()
+}
+
+/// Words that must not be anywhere: what the worlds plant, and the beginnings of tokens.
+const PLANTED: [&str; 3] = ["canary", "eyj", "idempotency-canary"];
+
+fn planted_in(bytes: &[u8]) -> Option<&'static str> {
+    let lower: Vec<u8> = bytes.iter().map(u8::to_ascii_lowercase).collect();
+    PLANTED.into_iter().find(|word| lower.windows(word.len()).any(|window| window == word.as_bytes()))
+}
+
+/// No planted word in the logs of the whole suite so far.
+pub fn assert_clean() {
+    let text = text();
+    let bad: Vec<&str> = text.lines().filter(|line| planted_in(line.as_bytes()).is_some()).take(3).collect();
+    assert!(bad.is_empty(), "planted words in the log: {bad:#?}");
+}
+
+/// No planted word in any file below a folder. The clientKey is account information and may stand in the control
+/// database, so it is looked for without its own word.
+pub fn assert_no_canary_in(folder: &Path) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            assert_no_canary_in(&path);
+            continue;
+        }
+        let mut bytes = std::fs::read(&path).unwrap();
+        for known in ["canary-client-one", "canary-client-two", "canary-client-new"] {
+            blank(&mut bytes, known.as_bytes());
+        }
+        assert_eq!(planted_in(&bytes), None, "a planted word in {}", path.display());
+    }
+}
+
+fn blank(bytes: &mut [u8], known: &[u8]) {
+    let mut at = 0;
+    while let Some(found) = bytes[at..].windows(known.len()).position(|window| window == known) {
+        bytes[at + found..at + found + known.len()].fill(b'.');
+        at += found + known.len();
+    }
+}

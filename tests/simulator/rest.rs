@@ -1,0 +1,262 @@
+//! Jira's REST API v3, as far as the app uses it: who calls, what goes wrong, which endpoint answers.
+
+mod feeds;
+mod other;
+mod worklogs;
+
+use crate::faults::{self, Fault};
+use crate::qsh;
+use crate::site::Site;
+use crate::state::{Exchange, State};
+use crate::tokens;
+use crate::views;
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{TimeZone, Utc};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// Who calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// The app as itself.
+    App,
+    /// A person, through the app.
+    Person(String),
+}
+
+/// A call, read.
+pub(crate) struct Call<'a> {
+    pub(crate) site: &'a Site,
+    pub(crate) caller: Caller,
+    pub(crate) query: HashMap<String, String>,
+    pub(crate) body: Value,
+}
+
+impl Call<'_> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.query.get(name).map(String::as_str)
+    }
+
+    pub(crate) fn number(&self, name: &str) -> Option<i64> {
+        self.text(name)?.parse().ok()
+    }
+
+    pub(crate) fn expands_properties(&self) -> bool {
+        self.text("expand").is_some_and(|expand| expand.split(',').any(|part| part == "properties"))
+    }
+
+    /// Whether the caller may see an issue. The app's own user sees everything.
+    pub(crate) fn may_browse(&self, state: &State, issue_id: i64) -> bool {
+        match &self.caller {
+            Caller::App => state.issues.contains_key(&issue_id),
+            Caller::Person(account) => state.may_browse(account, issue_id),
+        }
+    }
+
+    pub(crate) fn passes(&self, state: &State, worklog: &crate::state::Worklog) -> bool {
+        match &self.caller {
+            Caller::App => true,
+            Caller::Person(account) => state.passes(account, worklog),
+        }
+    }
+}
+
+/// What an endpoint says.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Option<Value>,
+}
+
+impl Answer {
+    pub(crate) fn ok(body: Value) -> Self {
+        Self { status: 200, body: Some(body) }
+    }
+
+    pub(crate) fn error(status: u16, message: &str) -> Self {
+        Self { status, body: Some(views::error(&[message], &[])) }
+    }
+
+    pub(crate) fn field_error(field: &str, message: &str) -> Self {
+        Self { status: 400, body: Some(views::error(&[], &[(field, message)])) }
+    }
+
+    pub(crate) fn empty(status: u16) -> Self {
+        Self { status, body: None }
+    }
+}
+
+/// Answers every request to a site.
+pub(crate) async fn answer(request: HttpRequest, body: web::Bytes, site: web::Data<Site>) -> HttpResponse {
+    let method = request.method().as_str().to_owned();
+    let path = request.path().to_owned();
+    let fault = {
+        let mut state = site.state();
+        *state.calls.entry(template(&method, &path)).or_default() += 1;
+        faults::take(&mut state.faults, &method, &path)
+    };
+    match &fault {
+        Some(Fault::Status(status)) => return error_only(&site, *status),
+        Some(Fault::TooMany { reason, retry_after }) => {
+            let mut response = HttpResponse::TooManyRequests();
+            response.insert_header(("RateLimit-Reason", *reason));
+            if let Some(secs) = retry_after {
+                response.insert_header(("Retry-After", secs.to_string()));
+            }
+            return response.finish();
+        }
+        Some(Fault::HangUpBefore) => return hang_up(),
+        Some(Fault::Redirect(origin)) => {
+            let target = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
+            return HttpResponse::TemporaryRedirect().insert_header(("Location", format!("{origin}{target}"))).finish();
+        }
+        Some(Fault::Slow(pause)) => tokio::time::sleep(*pause).await,
+        _ => {}
+    }
+    let caller = match authenticate(&site, &request) {
+        Ok(caller) => caller,
+        Err(reason) => {
+            site.state().unauthorised.push(format!("{method} {path}: {reason}"));
+            return error_only(&site, 401);
+        }
+    };
+    let parsed = serde_json::from_slice::<Value>(&body).ok();
+    let call = Call {
+        site: &site,
+        caller,
+        query: web::Query::<HashMap<String, String>>::from_query(request.query_string())
+            .map(web::Query::into_inner)
+            .unwrap_or_default(),
+        body: parsed.clone().unwrap_or(Value::Null),
+    };
+    let answer = dispatch(&call, &method, &path);
+    if let Some(exchanges) = site.state().exchanges.as_mut() {
+        exchanges.push(Exchange {
+            method: method.clone(),
+            path: path.clone(),
+            query: request.query_string().to_owned(),
+            request: parsed,
+            status: answer.status,
+            response: answer.body.clone(),
+        });
+    }
+    match fault {
+        Some(Fault::HangUpAfter) => hang_up(),
+        Some(Fault::StatusAfter(status)) => error_only(&site, status),
+        _ => respond(&site, answer),
+    }
+}
+
+fn respond(site: &Site, answer: Answer) -> HttpResponse {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    let now = Utc.timestamp_millis_opt(site.clock.now_ms()).single().unwrap_or_default();
+    response.insert_header(("Date", now.format("%a, %d %b %Y %H:%M:%S GMT").to_string()));
+    match answer.body {
+        Some(body) => response.json(body),
+        None => response.finish(),
+    }
+}
+
+fn error_only(site: &Site, status: u16) -> HttpResponse {
+    respond(site, Answer::error(status, "simulated"))
+}
+
+/// An answer that breaks off: the client sees a lost connection.
+fn hang_up() -> HttpResponse {
+    HttpResponse::Ok().body(Broken)
+}
+
+/// A body that promises more than it has.
+struct Broken;
+
+impl MessageBody for Broken {
+    type Error = std::io::Error;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(100_000)
+    }
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<web::Bytes, Self::Error>>> {
+        Poll::Ready(Some(Err(std::io::Error::other("hung up on purpose"))))
+    }
+}
+
+/// Proves the caller as Jira does: the app by a signature over this very request, a person by a bearer token with
+/// the scope that the call needs.
+fn authenticate(site: &Site, request: &HttpRequest) -> Result<Caller, &'static str> {
+    let header = request.headers().get("authorization").and_then(|value| value.to_str().ok()).ok_or("no token")?;
+    let now = site.clock.now_ms() / 1000;
+    let method = request.method().as_str();
+    if let Some(token) = header.strip_prefix("Bearer ") {
+        let state = site.state();
+        let (account, scopes, until) = state.tokens.get(token).ok_or("unknown token")?;
+        let needed = match method {
+            "DELETE" => "DELETE",
+            "POST" | "PUT" if !request.path().ends_with("/list") => "WRITE",
+            _ => "READ",
+        };
+        if *until <= now {
+            return Err("expired token");
+        }
+        return if scopes.split(' ').any(|scope| scope == needed) {
+            Ok(Caller::Person(account.clone()))
+        } else {
+            Err("missing scope")
+        };
+    }
+    let token = header.strip_prefix("JWT ").ok_or("unknown scheme")?;
+    let installation = site.state().installation.clone().ok_or("not installed")?;
+    let claims = tokens::verify(token, &installation.secret).ok_or("signature")?;
+    let target = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
+    let number = |name: &str| claims.get(name).and_then(Value::as_i64).unwrap_or_default();
+    let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
+    if text("iss") != installation.app_key {
+        return Err("issuer");
+    }
+    if number("exp") <= now || number("iat") > now + 3 {
+        return Err("lifetime");
+    }
+    if text("qsh") != qsh::hash(method, &target) {
+        return Err("query string hash");
+    }
+    Ok(Caller::App)
+}
+
+fn template(method: &str, path: &str) -> String {
+    let path: Vec<&str> = path
+        .split('/')
+        .map(|part| if !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) && part != "3" { "{id}" } else { part })
+        .collect();
+    format!("{method} {}", path.join("/"))
+}
+
+fn dispatch(call: &Call<'_>, method: &str, path: &str) -> Answer {
+    let rest = path.strip_prefix("/rest/api/3/").unwrap_or_default();
+    let parts: Vec<&str> = rest.split('/').collect();
+    match (method, parts.as_slice()) {
+        ("GET", ["worklog", "updated"]) => feeds::updated(call),
+        ("GET", ["worklog", "deleted"]) => feeds::deleted(call),
+        ("POST", ["worklog", "list"]) => feeds::list(call),
+        ("GET", ["issue", issue, "worklog"]) => worklogs::of_issue(call, issue),
+        ("POST", ["issue", issue, "worklog"]) => worklogs::create(call, issue),
+        ("GET", ["issue", issue, "worklog", id]) => worklogs::one(call, issue, id),
+        ("PUT", ["issue", issue, "worklog", id]) => worklogs::edit(call, issue, id),
+        ("DELETE", ["issue", issue, "worklog", id]) => worklogs::delete(call, issue, id),
+        ("PUT", ["issue", issue, "worklog", id, "properties", key]) => worklogs::put_property(call, issue, id, key),
+        ("POST", ["issue", "bulkfetch"]) => other::bulk_fetch(call),
+        ("POST", ["search", "jql"]) => other::search(call),
+        ("POST", ["permissions", "check"]) => other::check_permissions(call),
+        ("GET", ["mypermissions"]) => other::my_permissions(call),
+        ("GET", ["user", "bulk"]) => other::users(call),
+        ("GET", ["configuration"]) => other::configuration(call),
+        ("GET", ["webhook", "failed"]) => other::failed_webhooks(call),
+        _ => {
+            call.site.state().unanswered.push(format!("{method} {path}"));
+            Answer { status: 404, body: Some(json!({ "errorMessages": ["no such endpoint"], "errors": {} })) }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Issues, permissions, people, settings, webhooks that failed.
+
+use super::{Answer, Call, Caller};
+use crate::views;
+use serde_json::{Value, json};
+
+fn list<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    value.get(name).and_then(Value::as_array).into_iter().flatten()
+}
+
+pub(super) fn bulk_fetch(call: &Call<'_>) -> Answer {
+    let asked: Vec<&str> = list(&call.body, "issueIdsOrKeys").filter_map(Value::as_str).collect();
+    if asked.is_empty() || asked.len() > 100 {
+        return Answer::error(400, "There must be 1 to 100 issues.");
+    }
+    let state = call.site.state();
+    let mut issues: Vec<_> = state
+        .issues
+        .values()
+        .filter(|issue| asked.contains(&issue.id.to_string().as_str()) || asked.contains(&issue.key.as_str()))
+        .filter(|issue| call.may_browse(&state, issue.id))
+        .collect();
+    issues.sort_by_key(|issue| issue.id);
+    let wanted: Vec<&str> = list(&call.body, "fields").filter_map(Value::as_str).collect();
+    let issues: Vec<Value> = issues
+        .into_iter()
+        .map(|issue| {
+            let mut fields = json!({});
+            if wanted.contains(&"project") {
+                fields["project"] = json!({ "id": issue.project_id.to_string() });
+            }
+            if wanted.contains(&"summary") {
+                fields["summary"] = json!(issue.summary);
+            }
+            json!({ "id": issue.id.to_string(), "key": issue.key, "self": format!("{}/rest/api/3/issue/{}", call.site.base_url, issue.id), "fields": fields })
+        })
+        .collect();
+    Answer::ok(json!({ "issues": issues, "issueErrors": [] }))
+}
+
+/// Understands `project = KEY` and `id in (1, 2)`, which is what a bounded search needs here.
+pub(super) fn search(call: &Call<'_>) -> Answer {
+    let jql = call.body.get("jql").and_then(Value::as_str).unwrap_or_default();
+    if jql.trim().is_empty() {
+        return Answer::error(400, "Unbounded JQL queries are not allowed here. Please add a search restriction to your query.");
+    }
+    let state = call.site.state();
+    let project = jql.split("project =").nth(1).map(|rest| rest.split_whitespace().next().unwrap_or_default().to_owned());
+    let most = usize::try_from(call.body.get("maxResults").and_then(Value::as_i64).unwrap_or(50)).unwrap_or(50).min(5000);
+    let from: i64 = call.body.get("nextPageToken").and_then(Value::as_str).and_then(|token| token.parse().ok()).unwrap_or(0);
+    let mut hits = state.issues.values().filter(|issue| {
+        let in_project = project.as_ref().is_none_or(|key| issue.key.starts_with(&format!("{key}-")));
+        issue.id > from && in_project && call.may_browse(&state, issue.id)
+    });
+    let page: Vec<_> = hits.by_ref().take(most).collect();
+    let more = hits.next().is_some();
+    let mut body = json!({ "isLast": !more, "issues": page.iter().map(|issue| json!({ "id": issue.id.to_string() })).collect::<Vec<_>>() });
+    if more && let Some(last) = page.last() {
+        body["nextPageToken"] = json!(last.id.to_string());
+    }
+    Answer::ok(body)
+}
+
+pub(super) fn check_permissions(call: &Call<'_>) -> Answer {
+    let state = call.site.state();
+    let own = match &call.caller {
+        Caller::App => "",
+        Caller::Person(account) => account,
+    };
+    let account = call.body.get("accountId").and_then(Value::as_str).unwrap_or(own);
+    let admin = state.users.get(account).is_some_and(|user| user.active && user.admin);
+    let global: Vec<&str> = list(&call.body, "globalPermissions")
+        .filter_map(Value::as_str)
+        .filter(|permission| admin && *permission == "ADMINISTER")
+        .collect();
+    let mut grants = Vec::new();
+    for asked in list(&call.body, "projectPermissions") {
+        if list(asked, "issues").count() > 1000 {
+            return Answer::error(400, "At most 1000 issues can be checked.");
+        }
+        for permission in list(asked, "permissions").filter_map(Value::as_str) {
+            let may_work = state.users.get(account).is_some_and(|user| user.may_work);
+            let issues: Vec<i64> = list(asked, "issues")
+                .filter_map(Value::as_i64)
+                .filter(|id| state.may_browse(account, *id) && (permission != "WORK_ON_ISSUES" || may_work))
+                .collect();
+            grants.push(json!({ "permission": permission, "issues": issues, "projects": [] }));
+        }
+    }
+    Answer::ok(json!({ "globalPermissions": global, "projectPermissions": grants }))
+}
+
+pub(super) fn my_permissions(call: &Call<'_>) -> Answer {
+    const KNOWN: [&str; 3] = ["ADMINISTER", "BROWSE_PROJECTS", "WORK_ON_ISSUES"];
+    let Some(asked) = call.text("permissions") else {
+        return Answer::error(400, "The 'permissions' query parameter is required.");
+    };
+    let state = call.site.state();
+    let user = match &call.caller {
+        Caller::App => None,
+        Caller::Person(account) => state.users.get(account),
+    };
+    let mut permissions = json!({});
+    for key in asked.split(',') {
+        if !KNOWN.contains(&key) {
+            return Answer::error(400, "Unrecognized permission keys.");
+        }
+        let have = match key {
+            "ADMINISTER" => user.is_some_and(|user| user.admin),
+            "WORK_ON_ISSUES" => user.is_some_and(|user| user.may_work),
+            _ => user.is_some(),
+        };
+        permissions[key] = json!({ "key": key, "name": key, "havePermission": have });
+    }
+    Answer::ok(json!({ "permissions": permissions }))
+}
+
+pub(super) fn users(call: &Call<'_>) -> Answer {
+    let state = call.site.state();
+    let most = usize::try_from(call.number("maxResults").unwrap_or(10)).unwrap_or(10);
+    // A repeated parameter: only the last survives in `query`, which is enough for single look-ups.
+    let values: Vec<Value> = call
+        .text("accountId")
+        .and_then(|account| state.users.get(account))
+        .into_iter()
+        .take(most)
+        .map(|user| views::user(&call.site.base_url, user))
+        .collect();
+    Answer::ok(json!({ "self": format!("{}/rest/api/3/user/bulk", call.site.base_url), "startAt": 0, "maxResults": most, "total": values.len(), "isLast": true, "values": values }))
+}
+
+pub(super) fn configuration(call: &Call<'_>) -> Answer {
+    let state = call.site.state();
+    Answer::ok(json!({
+        "votingEnabled": true, "watchingEnabled": true, "unassignedIssuesAllowed": true, "subTasksEnabled": true,
+        "issueLinkingEnabled": true, "attachmentsEnabled": true, "timeTrackingEnabled": state.time_tracking,
+        "timeTrackingConfiguration": {
+            "workingHoursPerDay": state.hours_per_day, "workingDaysPerWeek": state.days_per_week,
+            "timeFormat": "pretty", "defaultUnit": state.default_unit,
+        },
+    }))
+}
+
+pub(super) fn failed_webhooks(call: &Call<'_>) -> Answer {
+    if call.caller != Caller::App {
+        return Answer::error(403, "Only for apps.");
+    }
+    let state = call.site.state();
+    let after = call.number("after").unwrap_or(0);
+    let most = usize::try_from(call.number("maxResults").unwrap_or(100)).unwrap_or(100);
+    let values: Vec<Value> = state
+        .failed
+        .iter()
+        .filter(|failed| failed.failure_time > after)
+        .take(most)
+        .map(|failed| json!({ "id": failed.id, "body": failed.body, "url": failed.url, "failureTime": failed.failure_time }))
+        .collect();
+    Answer::ok(json!({ "values": values, "maxResults": most }))
+}

@@ -1,0 +1,145 @@
+//! Webhooks: signed, at least once, in no order; tried again on 5xx, dropped for good on other 4xx.
+
+use crate::site::Site;
+use crate::state::{Failed, Outgoing, State};
+use rand::Rng;
+use serde_json::Value;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+/// Path of the app's webhooks.
+const PATH: &str = "/connect/webhooks";
+/// Tries after the first.
+const RETRIES: u32 = 5;
+/// Pause between tries, ms; Jira waits minutes.
+const PAUSE_MS: i64 = 150;
+/// Delay of a late one, ms.
+const LATE_MS: i64 = 400;
+/// Deliveries at once.
+const AT_ONCE: usize = 8;
+
+impl Site {
+    /// Sends an event to the app as far as the delivery's luck goes.
+    pub(crate) fn emit(&self, state: &mut State, event: &str, mut body: Value) {
+        if state.installation.is_none() {
+            return;
+        }
+        let now = self.clock.now_ms();
+        body["timestamp"] = now.into();
+        body["webhookEvent"] = event.into();
+        let mut rng = rand::rng();
+        let delivery = state.delivery;
+        if rng.random_range(0..100) < delivery.lost {
+            state.lost += 1;
+            return;
+        }
+        let late = rng.random_range(0..100) < delivery.late;
+        let due = now + if late { rng.random_range(0..LATE_MS) } else { 0 };
+        let outgoing = Outgoing {
+            identifier: format!("{:016x}", rng.random::<u64>()),
+            event: event.to_owned(),
+            body,
+            due,
+            tries: 0,
+        };
+        if rng.random_range(0..100) < delivery.doubled {
+            state.outbox.push_back(Outgoing { due: now + rng.random_range(0..LATE_MS), ..outgoing.clone() });
+        }
+        state.outbox.push_back(outgoing);
+        self.wake.notify_one();
+    }
+
+    /// Waits until nothing is on its way.
+    pub async fn webhooks_delivered(&self) {
+        loop {
+            {
+                let state = self.state();
+                if state.outbox.is_empty() && state.in_flight == 0 {
+                    return;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Posts one event; the status of the answer, 0 if there was none.
+    pub async fn post_webhook(&self, outgoing: &Outgoing) -> u16 {
+        let Some(installation) = self.state().installation.clone() else { return 204 };
+        let token = self.request_token("POST", PATH, None);
+        let mut request = self
+            .http
+            .post(format!("{}{PATH}", installation.app_url))
+            .header("Authorization", format!("JWT {token}"))
+            .header("X-Atlassian-Webhook-Identifier", &outgoing.identifier)
+            .header("X-Atlassian-Webhook-Flow", "Primary");
+        if outgoing.tries > 0 {
+            request = request.header("X-Atlassian-Webhook-Retry", outgoing.tries.to_string());
+        }
+        request.json(&outgoing.body).send().await.map_or(0, |response| response.status().as_u16())
+    }
+}
+
+/// Delivers for as long as the site lives.
+pub(crate) async fn deliver(site: Weak<Site>) {
+    loop {
+        let Some(site) = site.upgrade() else { return };
+        let batch = take_due(&site);
+        if batch.is_empty() {
+            let pause = tokio::time::sleep(Duration::from_millis(20));
+            tokio::select! { () = site.wake.notified() => {} () = pause => {} }
+            continue;
+        }
+        let posts: Vec<_> = batch
+            .into_iter()
+            .map(|outgoing| {
+                let site = Arc::clone(&site);
+                tokio::spawn(async move {
+                    let status = site.post_webhook(&outgoing).await;
+                    settle(&site, outgoing, status);
+                })
+            })
+            .collect();
+        for post in posts {
+            let _ = post.await;
+        }
+    }
+}
+
+fn take_due(site: &Site) -> Vec<Outgoing> {
+    let now = site.clock.now_ms();
+    let mut state = site.state();
+    if state.delivery.held {
+        return Vec::new();
+    }
+    let mut batch = Vec::new();
+    let mut rest = std::collections::VecDeque::with_capacity(state.outbox.len());
+    while let Some(outgoing) = state.outbox.pop_front() {
+        if outgoing.due <= now && batch.len() < AT_ONCE {
+            batch.push(outgoing);
+        } else {
+            rest.push_back(outgoing);
+        }
+    }
+    state.outbox = rest;
+    state.in_flight += batch.len();
+    batch
+}
+
+fn settle(site: &Site, outgoing: Outgoing, status: u16) {
+    let now = site.clock.now_ms();
+    let mut state = site.state();
+    state.in_flight -= 1;
+    match status {
+        200..=299 => state.delivered += 1,
+        0 | 408 | 409 | 425 | 429 | 500..=599 if outgoing.tries < RETRIES => {
+            state.outbox.push_back(Outgoing { tries: outgoing.tries + 1, due: now + PAUSE_MS, ..outgoing });
+        }
+        0 | 408 | 409 | 425 | 429 | 500..=599 => state.failed.push(Failed {
+            id: outgoing.identifier,
+            body: outgoing.body.to_string(),
+            url: PATH.into(),
+            failure_time: now,
+        }),
+        other => state.refused.push((outgoing.event, other)),
+    }
+}
