@@ -19,20 +19,29 @@ const JOBS_KEPT_MS: i64 = 7 * DAY_MS;
 /// When the scheduler cannot be set up.
 pub async fn start(app: &Arc<App>) -> anyhow::Result<JobScheduler> {
     let scheduler = JobScheduler::new().await.context("setting up the scheduler")?;
-    let due = Arc::clone(app);
+    // Weak: the clockwork may outlive the server by a moment and must not keep its data folder.
+    let due = Arc::downgrade(app);
     let tick = app.config.tuning.tick;
     scheduler
         .add(Job::new_repeated_async(tick, move |_, _| {
-            let app = Arc::clone(&due);
-            Box::pin(async move { enqueue_due(&app).await })
+            let app = due.upgrade();
+            Box::pin(async move {
+                if let Some(app) = app {
+                    enqueue_due(&app).await;
+                }
+            })
         })?)
         .await?;
-    let house = Arc::clone(app);
+    let house = Arc::downgrade(app);
     // Some minutes past the hour, when nobody else's work starts.
     scheduler
         .add(Job::new_async("0 17 * * * *", move |_, _| {
-            let app = Arc::clone(&house);
-            Box::pin(async move { tidy(&app).await })
+            let app = house.upgrade();
+            Box::pin(async move {
+                if let Some(app) = app {
+                    tidy(&app).await;
+                }
+            })
         })?)
         .await?;
     scheduler.start().await.context("starting the scheduler")?;

@@ -251,7 +251,9 @@ impl World {
             }
             let state = site.state();
             assert_eq!(state.unanswered, Vec::<String>::new(), "calls that no endpoint answers");
-            assert_eq!(state.unauthorised, Vec::<String>::new(), "calls without a valid signature");
+            // A call may be on its way while the app is uninstalled.
+            let unsigned: Vec<_> = state.unauthorised.iter().filter(|why| !why.ends_with("not installed")).collect();
+            assert!(unsigned.is_empty(), "calls without a valid signature: {unsigned:?}");
             assert_eq!(state.refused, Vec::new(), "webhooks refused for good");
         }
         self.halt().await;

@@ -45,7 +45,7 @@ impl Site {
             client_key: Mutex::new(client_key.to_owned()),
             cloud: Arc::clone(cloud),
             clock: cloud.clock.clone(),
-            http: reqwest::Client::builder().build().expect("an HTTP client"),
+            http: reqwest::Client::builder().pool_idle_timeout(std::time::Duration::from_secs(2)).build().expect("an HTTP client"),
             wake: tokio::sync::Notify::new(),
             state: Mutex::new(State::new()),
         });
