@@ -3,6 +3,7 @@
 use super::Kind;
 use crate::app::App;
 use crate::jira::error::JiraError;
+use crate::sync::feed::jira_cause;
 use crate::tenants::Tenant;
 use crate::{lifecycle, sync};
 use anyhow::Context;
@@ -146,7 +147,7 @@ async fn settle(app: &App, job: &Job, result: anyhow::Result<()>) {
 }
 
 fn pause_ms(app: &App, attempts: i32, error: &anyhow::Error) -> i64 {
-    if let Some(JiraError::RateLimited { wait_secs }) = error.downcast_ref() {
+    if let Some(JiraError::RateLimited { wait_secs }) = jira_cause(error) {
         return wait_secs.saturating_mul(1000);
     }
     let base = i64::try_from(app.config.tuning.retry_base.as_millis()).unwrap_or(2000);

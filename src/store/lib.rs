@@ -10,3 +10,6 @@ pub mod inbox;
 pub mod migrate;
 pub mod plain;
 pub mod tenant;
+
+#[cfg(test)]
+mod tests;

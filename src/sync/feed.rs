@@ -18,6 +18,14 @@ pub enum FeedError {
     Jira(#[from] JiraError),
 }
 
+/// What Jira said, if that is why something failed.
+pub fn jira_cause(error: &anyhow::Error) -> Option<&JiraError> {
+    match error.downcast_ref::<FeedError>() {
+        Some(FeedError::Jira(jira)) => Some(jira),
+        _ => error.downcast_ref::<JiraError>(),
+    }
+}
+
 /// A page without what earlier pages had.
 #[derive(Debug)]
 pub struct Page {

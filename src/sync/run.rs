@@ -3,7 +3,7 @@
 //! All cursors are Jira's time. A worklog that is not returned is not deleted: only the deleted feed, a delete event
 //! or the deletion of its issue or project removes it.
 
-use super::feed::{FeedError, Page, Walk};
+use super::feed::{Page, Walk, jira_cause};
 use super::status::{IN_STEP, PAUSED, Progress, Shown};
 use super::{apply, complete, events};
 use crate::app::App;
@@ -446,9 +446,5 @@ fn fraction(first: Option<i64>, until: i64, now: Option<i64>) -> f64 {
 }
 
 fn is_not_found(error: &anyhow::Error) -> bool {
-    let jira = match error.downcast_ref::<FeedError>() {
-        Some(FeedError::Jira(jira)) => Some(jira),
-        _ => error.downcast_ref::<JiraError>(),
-    };
-    matches!(jira, Some(JiraError::NotFound(_)))
+    matches!(jira_cause(error), Some(JiraError::NotFound(_)))
 }

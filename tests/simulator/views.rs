@@ -70,7 +70,9 @@ pub fn worklog(base_url: &str, state: &State, worklog: &Worklog, properties: boo
 pub fn text(document: &Value) -> String {
     match document {
         Value::Object(fields) => {
-            let own = fields.get("text").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let is_break = fields.get("type").and_then(Value::as_str) == Some("hardBreak");
+            let own = if is_break { "\n" } else { fields.get("text").and_then(Value::as_str).unwrap_or_default() };
+            let own = own.to_owned();
             own + &fields.get("content").map(text).unwrap_or_default()
         }
         Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(""),

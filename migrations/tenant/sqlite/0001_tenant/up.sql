@@ -1,4 +1,4 @@
--- The copy of one Jira instance. Each column has its reason in tests/it/store/schema.rs.
+-- The copy of one Jira instance. Each column has its reason in src/store/tests.rs.
 CREATE TABLE worklogs (
   client_worklog_id INTEGER NOT NULL PRIMARY KEY,
   account_id TEXT NOT NULL,
