@@ -45,12 +45,18 @@ pub fn text() -> String {
     String::from_utf8_lossy(&LOGS.lock().unwrap()).into_owned()
 }
 
-/// Words that must not be anywhere: what the worlds plant, and the beginnings of tokens.
-const PLANTED: [&str; 3] = ["canary", "eyj", "idempotency-canary"];
+/// The word that the worlds plant, in any case.
+const PLANTED: &str = "canary";
+/// How the tokens of these worlds begin; long enough not to come up by chance in ciphertext.
+const TOKENS: [&str; 2] = ["eyJ0eXAiOi", "eyJhbGciOi"];
 
 fn planted_in(bytes: &[u8]) -> Option<&'static str> {
+    let has = |bytes: &[u8], word: &str| bytes.windows(word.len()).any(|window| window == word.as_bytes());
     let lower: Vec<u8> = bytes.iter().map(u8::to_ascii_lowercase).collect();
-    PLANTED.into_iter().find(|word| lower.windows(word.len()).any(|window| window == word.as_bytes()))
+    if has(&lower, PLANTED) {
+        return Some(PLANTED);
+    }
+    TOKENS.into_iter().find(|token| has(bytes, token))
 }
 
 /// No planted word in the logs of the whole suite so far.

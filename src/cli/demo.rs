@@ -1,0 +1,41 @@
+//! `hourbook demo`: the whole life of an installation against a simulated Jira Cloud.
+
+mod activity;
+mod compare;
+mod live;
+mod script;
+mod stage;
+
+use clap::Args;
+
+/// How to show it.
+#[derive(Args)]
+pub struct Options {
+    /// Run once from install to wiped, print each check, and exit 0 only if all held.
+    #[arg(long)]
+    script: bool,
+    /// Worklogs of the largest of the three sites.
+    #[arg(long, default_value_t = 100_000)]
+    worklogs: usize,
+    /// End the live demo after so many seconds instead of at Ctrl-C.
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// Seed of the sites and of what people do.
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+}
+
+/// Runs the demo.
+///
+/// # Errors
+/// When something cannot be started, or a check of the script does not hold.
+pub async fn run(options: Options) -> anyhow::Result<()> {
+    let stage = stage::Stage::build(&options).await?;
+    let result = if options.script {
+        script::run(&stage, options.seed).await
+    } else {
+        live::run(&stage, options.seed, options.seconds).await
+    };
+    stage.clear().await?;
+    result
+}
