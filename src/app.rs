@@ -123,15 +123,13 @@ impl App {
 
 /// Only one server at a time works on a data folder.
 fn lock(data_dir: &Path) -> anyhow::Result<File> {
-    fs::create_dir_all(data_dir)
-        .with_context(|| format!("making the data folder {}", data_dir.display()))?;
+    fs::create_dir_all(data_dir).with_context(|| format!("making the data folder {}", data_dir.display()))?;
     let lock = File::create(data_dir.join("hourbook.lock"))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => anyhow::bail!(
-            "another Hourbook server works on {}; stop it first",
-            data_dir.display()
-        ),
+        Err(TryLockError::WouldBlock) => {
+            anyhow::bail!("another Hourbook server works on {}; stop it first", data_dir.display())
+        }
         Err(TryLockError::Error(error)) => Err(error.into()),
     }
 }

@@ -244,22 +244,18 @@ impl Config {
                 .map_err(|error| reader.problems.push(format!("HOURBOOK_RECEIPT_KEY: {error}")))
                 .ok()
         });
-        let connect_keys_url = reader.parsed(
-            "HOURBOOK_CONNECT_KEYS_URL",
-            "https://connect-install-keys.atlassian.com",
-            origin,
-        );
+        let connect_keys_url =
+            reader.parsed("HOURBOOK_CONNECT_KEYS_URL", "https://connect-install-keys.atlassian.com", origin);
         let oauth_url = reader.parsed(
             "HOURBOOK_OAUTH_URL",
             "https://oauth-2-authorization-server.services.atlassian.com",
             origin,
         );
-        let allowed_sites =
-            reader.parsed("HOURBOOK_ALLOWED_SITES", "*.atlassian.net", AllowedSites::parse);
+        let allowed_sites = reader.parsed("HOURBOOK_ALLOWED_SITES", "*.atlassian.net", AllowedSites::parse);
         let incremental_secs =
             reader.parsed("HOURBOOK_INCREMENTAL_SECS", "900", |text| number(text, 1, 86_400));
-        let points_per_hour = reader
-            .parsed("HOURBOOK_POINTS_PER_HOUR", "65000", |text| number(text, 100, 100_000_000));
+        let points_per_hour =
+            reader.parsed("HOURBOOK_POINTS_PER_HOUR", "65000", |text| number(text, 100, 100_000_000));
         let region = reader.parsed("HOURBOOK_REGION", "eu-central-1", region);
         let storage = reader.storage();
         Some(Self {

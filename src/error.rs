@@ -203,8 +203,11 @@ impl From<JiraError> for AppError {
             .after(wait_secs),
             JiraError::Unavailable(cause) => {
                 tracing::warn!(%cause, "Jira could not be asked");
-                Self::unavailable("jira_unavailable", "Jira does not answer at the moment. Nothing was changed.")
-                    .after(10)
+                Self::unavailable(
+                    "jira_unavailable",
+                    "Jira does not answer at the moment. Nothing was changed.",
+                )
+                .after(10)
             }
             JiraError::OutcomeUnknown(cause) => {
                 tracing::warn!(%cause, "Jira did not say what became of a write");

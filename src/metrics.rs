@@ -1,6 +1,8 @@
 //! Counters for the operator, served on the operator's port.
 
-use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 
 /// All metrics of one server.
 pub struct Metrics {
@@ -28,7 +30,8 @@ impl Metrics {
             registry.register(Box::new(counter.clone())).expect("registered once");
             counter
         };
-        let requests = counter("hourbook_requests_total", "Answers by route and status", &["route", "status"]);
+        let requests =
+            counter("hourbook_requests_total", "Answers by route and status", &["route", "status"]);
         let webhooks = counter("hourbook_webhooks_total", "Webhooks by outcome", &["outcome"]);
         let jira_calls = counter("hourbook_jira_calls_total", "Calls to Jira", &["class", "outcome"]);
         let jobs = counter("hourbook_jobs_total", "Jobs that ended", &["kind", "outcome"]);

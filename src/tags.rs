@@ -119,7 +119,9 @@ pub async fn delete(app: &App, caller: &Caller, id: i64) -> AppResult<()> {
         } else {
             Err(AppError::conflict(
                 "tag_in_use",
-                format!("{uses} worklogs have this tag. Archive it instead: they keep it, new ones do not get it."),
+                format!(
+                    "{uses} worklogs have this tag. Archive it instead: they keep it, new ones do not get it."
+                ),
             ))
         })
     })

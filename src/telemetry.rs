@@ -99,7 +99,8 @@ mod tests {
         event.request = Some(Request { query_string: Some("jwt=eyJhbGciOi".into()), ..Request::default() });
         event.user = Some(User { id: Some("canary".into()), ..User::default() });
         event.message = Some("GET https://a.example/x?jwt=eyJ0 failed".into());
-        event.exception = vec![Exception { value: Some("bad eyJhbGci.x.y".into()), ..Exception::default() }].into();
+        event.exception =
+            vec![Exception { value: Some("bad eyJhbGci.x.y".into()), ..Exception::default() }].into();
         let text = serde_json::to_string(&scrub(event)).expect("JSON");
         assert!(!text.contains("eyJ") && !text.contains("canary") && text.contains("failed"), "{text}");
     }

@@ -16,7 +16,8 @@ use std::fs;
 pub fn run(env: &Env) -> anyhow::Result<()> {
     let data_dir = Storage::from_env(env)?.data_dir;
     anyhow::ensure!(data_dir.exists(), "there is no data folder {}", data_dir.display());
-    let mut applied = migrate::up(&app::control_path(&data_dir), Schema::Control).context("control database")?;
+    let mut applied =
+        migrate::up(&app::control_path(&data_dir), Schema::Control).context("control database")?;
     applied += migrate::up(&data_dir.join("inbox.db"), Schema::Inbox).context("inbox")?;
     let folders: Vec<_> = match fs::read_dir(data_dir.join("tenants")) {
         Ok(entries) => entries.collect::<Result<Vec<_>, _>>()?,

@@ -19,7 +19,8 @@ pub fn failure(error: &anyhow::Error) -> ExitCode {
 /// Columns, each as wide as its widest cell.
 pub fn table(rows: &[Vec<String>]) {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     for row in rows {
         let mut text = String::new();
         for column in 0..columns {

@@ -87,7 +87,8 @@ pub async fn run(env: &Env, verb: Verb) -> anyhow::Result<()> {
 async fn find(control: &Db, id: &str) -> anyhow::Result<Installation> {
     let all = control.read(installations::all).await?;
     let mut fitting = all.into_iter().filter(|found| found.tenant_id.starts_with(id));
-    let found = fitting.next().with_context(|| format!("there is no tenant {id}; see `hourbook tenant list`"))?;
+    let found =
+        fitting.next().with_context(|| format!("there is no tenant {id}; see `hourbook tenant list`"))?;
     if fitting.next().is_some() {
         bail!("more than one tenant begins with {id}");
     }
@@ -101,9 +102,11 @@ async fn list(control: &Db) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut rows = vec![["TENANT", "STATE", "SINCE", "SITE"].map(str::to_owned).to_vec()];
-    rows.extend(all.into_iter().map(|found| {
-        vec![found.tenant_id, found.state, time::rfc3339(found.state_since), found.base_url]
-    }));
+    rows.extend(
+        all.into_iter().map(|found| {
+            vec![found.tenant_id, found.state, time::rfc3339(found.state_since), found.base_url]
+        }),
+    );
     output::table(&rows);
     Ok(())
 }
@@ -144,7 +147,8 @@ async fn ask(control: &Db, tenant_id: &str, kind: Kind, no_wait: bool) -> anyhow
     if no_wait {
         return Ok(());
     }
-    let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}")?);
+    let bar =
+        ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}")?);
     bar.enable_steady_tick(Duration::from_millis(120));
     loop {
         tokio::time::sleep(Duration::from_millis(300)).await;

@@ -30,9 +30,7 @@ impl Cipher {
     }
 
     pub fn open(&self, record: &[u8], aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let (nonce_bytes, sealed) = record
-            .split_first_chunk::<{ nonce::LEN }>()
-            .ok_or(Error::Refused)?;
+        let (nonce_bytes, sealed) = record.split_first_chunk::<{ nonce::LEN }>().ok_or(Error::Refused)?;
         self.0
             .decrypt(&Nonce::from(*nonce_bytes), Payload { msg: sealed, aad })
             .map(Zeroizing::new)

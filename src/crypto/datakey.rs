@@ -29,12 +29,7 @@ impl DataKey {
     }
 
     /// Undoes [`DataKey::wrap`]; another tenant's or version's wrapped key is refused.
-    pub fn unwrap(
-        master: &MasterKeys,
-        tenant: &str,
-        version: u32,
-        wrapped: &[u8],
-    ) -> Result<Self, Error> {
+    pub fn unwrap(master: &MasterKeys, tenant: &str, version: u32, wrapped: &[u8]) -> Result<Self, Error> {
         let bytes = master.open(&purpose(tenant, &version.to_be_bytes()), wrapped)?;
         let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| Error::Refused)?;
         Ok(Self { version, key: Zeroizing::new(key) })

@@ -92,12 +92,10 @@ fn parse_key(part: &str) -> Result<MasterKey, Error> {
     let (id, encoded) = part
         .split_once(':')
         .ok_or_else(|| Error::MalformedKey("a master key is written id:base64".into()))?;
-    let id_is_plain = (1..=32).contains(&id.len())
-        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    let id_is_plain =
+        (1..=32).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
     if !id_is_plain {
-        return Err(Error::MalformedKey(
-            "a key id is 1 to 32 of A-Z a-z 0-9 . _ -".into(),
-        ));
+        return Err(Error::MalformedKey("a key id is 1 to 32 of A-Z a-z 0-9 . _ -".into()));
     }
     Ok(MasterKey { id: id.to_owned(), key: parse_32_bytes(encoded, id)? })
 }
@@ -105,9 +103,7 @@ fn parse_key(part: &str) -> Result<MasterKey, Error> {
 /// Base64 of exactly 32 bytes; `what` names the key in the error.
 pub fn parse_32_bytes(encoded: &str, what: &str) -> Result<Zeroizing<[u8; 32]>, Error> {
     let bytes = Zeroizing::new(
-        STANDARD
-            .decode(encoded.trim())
-            .map_err(|_| Error::MalformedKey(format!("{what} is not base64")))?,
+        STANDARD.decode(encoded.trim()).map_err(|_| Error::MalformedKey(format!("{what} is not base64")))?,
     );
     let key: [u8; 32] = bytes
         .as_slice()

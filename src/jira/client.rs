@@ -83,7 +83,13 @@ impl Jira {
     }
 
     /// A client that acts as a person, inside a request that was proved to be theirs.
-    pub fn as_user(self: &Arc<Self>, site: &Arc<Site>, class: Class, account_id: &str, scopes: Scopes) -> SiteClient {
+    pub fn as_user(
+        self: &Arc<Self>,
+        site: &Arc<Site>,
+        class: Class,
+        account_id: &str,
+        scopes: Scopes,
+    ) -> SiteClient {
         let actor = Actor::User { account_id: account_id.to_owned(), scopes };
         SiteClient { jira: Arc::clone(self), site: Arc::clone(site), actor, class }
     }
@@ -253,9 +259,10 @@ impl SiteClient {
 
     fn admit(&self) -> Result<(), JiraError> {
         let now = self.jira.clock.now_ms();
-        self.jira.meter.admit(&self.site.tenant_id, self.class, now).map_err(|until| {
-            JiraError::RateLimited { wait_secs: (until - now).div_euclid(1000) + 1 }
-        })
+        self.jira
+            .meter
+            .admit(&self.site.tenant_id, self.class, now)
+            .map_err(|until| JiraError::RateLimited { wait_secs: (until - now).div_euclid(1000) + 1 })
     }
 
     async fn try_once(&self, origin: &str, call: &Call) -> Result<Tried, JiraError> {
@@ -357,7 +364,11 @@ impl SiteClient {
                 held(until_ms)
             }
             Throttle::Tenant { until_ms } => {
-                tracing::warn!(tenant.id = self.site.tenant_id, until_ms, "the tenant's API points are used up");
+                tracing::warn!(
+                    tenant.id = self.site.tenant_id,
+                    until_ms,
+                    "the tenant's API points are used up"
+                );
                 self.jira.meter.hold_tenant(&self.site.tenant_id, until_ms);
                 held(until_ms)
             }

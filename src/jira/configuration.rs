@@ -21,7 +21,12 @@ pub struct TimeTracking {
 impl Default for TimeTracking {
     /// Jira's own defaults.
     fn default() -> Self {
-        Self { working_hours_per_day: 8.0, working_days_per_week: 5.0, default_unit: "minute".into(), enabled: true }
+        Self {
+            working_hours_per_day: 8.0,
+            working_days_per_week: 5.0,
+            default_unit: "minute".into(),
+            enabled: true,
+        }
     }
 }
 

@@ -41,10 +41,6 @@ impl SiteClient {
         let body = json!({ "issueIdsOrKeys": ids, "fields": ["project"] });
         let bulk: Bulk = self.send(&Call::query("/rest/api/3/issue/bulkfetch", &body)).await?.json()?;
         self.charge_objects(bulk.issues.len());
-        Ok(bulk
-            .issues
-            .into_iter()
-            .filter_map(|issue| Some((issue.id, issue.fields?.project?.id)))
-            .collect())
+        Ok(bulk.issues.into_iter().filter_map(|issue| Some((issue.id, issue.fields?.project?.id))).collect())
     }
 }

@@ -82,7 +82,10 @@ mod tests {
     use reqwest::header::HeaderValue;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| ((*name).parse().expect("name"), HeaderValue::from_static(value))).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).parse().expect("name"), HeaderValue::from_static(value)))
+            .collect()
     }
 
     #[test]
@@ -98,7 +101,8 @@ mod tests {
 
     #[test]
     fn points_left_are_read_wherever_they_stand() {
-        let both = headers(&[("ratelimit", "\"jira-burst-based\";r=5;t=1, \"global-app-quota\";r=11000;t=600")]);
+        let both =
+            headers(&[("ratelimit", "\"jira-burst-based\";r=5;t=1, \"global-app-quota\";r=11000;t=600")]);
         assert_eq!(points_left(&both), Some(11_000));
         assert_eq!(points_left(&headers(&[("beta-ratelimit", "\"tenant-app-quota\";r=7;t=6")])), Some(7));
         assert_eq!(points_left(&headers(&[("ratelimit", "\"global-app-quota\";t=600")])), None);

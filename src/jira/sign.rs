@@ -45,7 +45,13 @@ struct AppClaims<'a> {
 }
 
 /// A token for exactly this request (<https://developer.atlassian.com/cloud/jira/platform/understanding-jwt-for-connect-apps/>).
-pub fn app_token(site: &Site, app_key: &str, method: &str, target: &str, now_secs: i64) -> Result<String, JiraError> {
+pub fn app_token(
+    site: &Site,
+    app_key: &str,
+    method: &str,
+    target: &str,
+    now_secs: i64,
+) -> Result<String, JiraError> {
     let claims = AppClaims {
         iss: app_key,
         // A few seconds back: Jira's clock may be behind ours.
@@ -102,7 +108,13 @@ impl UserTokens {
     ///
     /// # Errors
     /// When the site's installation cannot act as people, or the token service refuses or fails.
-    pub async fn get(&self, jira: &Jira, site: &Site, account_id: &str, scopes: Scopes) -> Result<SecretString, JiraError> {
+    pub async fn get(
+        &self,
+        jira: &Jira,
+        site: &Site,
+        account_id: &str,
+        scopes: Scopes,
+    ) -> Result<SecretString, JiraError> {
         let now = jira.clock.now_secs();
         let key = (site.tenant_id.clone(), account_id.to_owned(), scopes);
         if let Some((token, until)) = self.tokens.get(&key)
@@ -129,7 +141,13 @@ impl Default for UserTokens {
 }
 
 /// The JWT-bearer grant (<https://developer.atlassian.com/cloud/jira/software/user-impersonation-for-connect-apps/>).
-async fn request(jira: &Jira, site: &Site, account_id: &str, scopes: Scopes, now: i64) -> Result<Grant, JiraError> {
+async fn request(
+    jira: &Jira,
+    site: &Site,
+    account_id: &str,
+    scopes: Scopes,
+    now: i64,
+) -> Result<Grant, JiraError> {
     let Some(client_id) = &site.oauth_client_id else {
         return Err(JiraError::Forbidden(Reason {
             text: "This installation of Hourbook may not act for people. Install it again.".into(),

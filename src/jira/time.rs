@@ -37,9 +37,10 @@ fn fixed(text: &str) -> Option<i64> {
         return None;
     }
     let digits = |from: usize, len: usize| -> Option<i64> {
-        bytes.get(from..from + len)?.iter().try_fold(0, |sum, byte| {
-            byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0'))
-        })
+        bytes
+            .get(from..from + len)?
+            .iter()
+            .try_fold(0, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0')))
     };
     let (year, month, day) = (digits(0, 4)?, digits(5, 2)?, digits(8, 2)?);
     let (hour, minute, second, milli) = (digits(11, 2)?, digits(14, 2)?, digits(17, 2)?, digits(20, 3)?);

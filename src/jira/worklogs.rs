@@ -132,7 +132,8 @@ impl SiteClient {
 
     /// Worklogs by id with their properties, at most 1000; what Jira does not return is not thereby deleted.
     pub async fn worklogs_by_id(&self, ids: &[i64]) -> Result<Vec<RemoteWorklog>, JiraError> {
-        let call = Call::query("/rest/api/3/worklog/list", &json!({ "ids": ids })).with("expand", "properties");
+        let call =
+            Call::query("/rest/api/3/worklog/list", &json!({ "ids": ids })).with("expand", "properties");
         let worklogs: Vec<RemoteWorklog> = self.send(&call).await?.json()?;
         self.charge_objects(worklogs.len());
         Ok(worklogs)
@@ -145,7 +146,11 @@ impl SiteClient {
     }
 
     /// Worklogs of an issue that were started around an instant, with their properties: a look for a lost answer.
-    pub async fn worklogs_started_at(&self, issue_id: i64, started: i64) -> Result<Vec<RemoteWorklog>, JiraError> {
+    pub async fn worklogs_started_at(
+        &self,
+        issue_id: i64,
+        started: i64,
+    ) -> Result<Vec<RemoteWorklog>, JiraError> {
         #[derive(Deserialize)]
         struct Page {
             #[serde(default)]
@@ -161,14 +166,25 @@ impl SiteClient {
     }
 
     /// Creates a worklog. Not idempotent: never repeated by itself.
-    pub async fn create_worklog(&self, issue_id: i64, body: &Value, estimate: &Estimate) -> Result<RemoteWorklog, JiraError> {
+    pub async fn create_worklog(
+        &self,
+        issue_id: i64,
+        body: &Value,
+        estimate: &Estimate,
+    ) -> Result<RemoteWorklog, JiraError> {
         let path = format!("/rest/api/3/issue/{issue_id}/worklog");
         let call = estimate.on(Call::write(Method::POST, path, Some(body)).with("expand", "properties"));
         written(self.send(&call).await?)
     }
 
     /// Changes the given fields of a worklog.
-    pub async fn update_worklog(&self, issue_id: i64, id: i64, body: &Value, estimate: &Estimate) -> Result<RemoteWorklog, JiraError> {
+    pub async fn update_worklog(
+        &self,
+        issue_id: i64,
+        id: i64,
+        body: &Value,
+        estimate: &Estimate,
+    ) -> Result<RemoteWorklog, JiraError> {
         let path = format!("/rest/api/3/issue/{issue_id}/worklog/{id}");
         let call = estimate.on(Call::write(Method::PUT, path, Some(body)).with("expand", "properties"));
         written(self.send(&call).await?)

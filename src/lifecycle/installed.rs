@@ -48,7 +48,11 @@ pub async fn installed(app: &App, call: Installed) -> AppResult<()> {
         .check(&call.base_url)
         .map_err(|refused| AppError::invalid("baseUrl", "site_refused", refused.to_string()))?;
     if !(1..=LONGEST_SECRET).contains(&call.shared_secret.expose_secret().len()) {
-        return Err(AppError::invalid("sharedSecret", "secret_invalid", "A shared secret has 1 to 512 characters."));
+        return Err(AppError::invalid(
+            "sharedSecret",
+            "secret_invalid",
+            "A shared secret has 1 to 512 characters.",
+        ));
     }
     // Two first calls at once: the second finds the first's installation.
     for _ in 0..2 {

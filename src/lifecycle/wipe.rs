@@ -23,7 +23,12 @@ pub async fn run(app: &App, job: &Job) -> anyhow::Result<()> {
     let Some(installation) = found else { return Ok(()) };
     if installation.state != CLOSED {
         // Asked for by the operator: closing comes first, and with it another wipe.
-        return Ok(crate::lifecycle::uninstalled::close(app, &installation.tenant_id, &installation.client_key).await?);
+        return Ok(crate::lifecycle::uninstalled::close(
+            app,
+            &installation.tenant_id,
+            &installation.client_key,
+        )
+        .await?);
     }
     let folder = tenants::folder(&app.config.storage.data_dir, &installation.tenant_id);
     app.tenants.close_for_good(&installation.tenant_id).await;
@@ -94,7 +99,12 @@ async fn ask_again(app: &App, installation: &Installation, folder: &Path) -> any
     Ok(())
 }
 
-async fn write_receipt(app: &App, installation: &Installation, existed: &Value, places: Vec<Value>) -> anyhow::Result<()> {
+async fn write_receipt(
+    app: &App,
+    installation: &Installation,
+    existed: &Value,
+    places: Vec<Value>,
+) -> anyhow::Result<()> {
     let now = app.clock.now_ms();
     let receipt_id = hex::encode(nonce::random::<16>());
     let body = json!({

@@ -31,9 +31,8 @@ impl Db {
     /// # Errors
     /// When the first connection cannot be made.
     pub fn open(path: &Path, readers: u32) -> Result<Self> {
-        let url = path
-            .to_str()
-            .ok_or_else(|| Error::Corrupt("the path of a database is not UTF-8".into()))?;
+        let url =
+            path.to_str().ok_or_else(|| Error::Corrupt("the path of a database is not UTF-8".into()))?;
         Ok(Self { writer: pool(url, 1, Role::Writer)?, readers: pool(url, readers, Role::Reader)? })
     }
 
@@ -78,9 +77,7 @@ impl Db {
 }
 
 /// Runs blocking work on tokio's blocking threads, inside the caller's tracing span.
-pub async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let span = tracing::Span::current();
     match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
         Ok(result) => result,

@@ -80,6 +80,14 @@ impl Inbox {
     /// # Errors
     /// When the file cannot be opened or migrated.
     pub fn open(path: &Path) -> Result<Self> {
+        Self::open_grouped(path, GROUP)
+    }
+
+    /// Like [`Inbox::open`], with at most `group` events in one commit: 1 is the simple way, to measure against.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or migrated.
+    pub fn open_grouped(path: &Path, group: usize) -> Result<Self> {
         migrate::up(path, Schema::Inbox)?;
         let db = Arc::new(Db::open(path, 2)?);
         let (queue, submissions) = mpsc::channel(BACKLOG);
@@ -87,7 +95,7 @@ impl Inbox {
         let (writer_db, wake) = (Arc::clone(&db), Arc::clone(&arrived));
         std::thread::Builder::new()
             .name("inbox".into())
-            .spawn(move || write_groups(&writer_db, submissions, &wake))?;
+            .spawn(move || write_groups(&writer_db, submissions, &wake, group))?;
         Ok(Self { db, queue, arrived })
     }
 
@@ -118,11 +126,7 @@ impl Inbox {
     pub async fn waiting_tenants(&self) -> Result<Vec<String>> {
         self.db
             .read(|conn| {
-                Ok(e::events
-                    .filter(e::body.is_not_null())
-                    .select(e::tenant_id)
-                    .distinct()
-                    .load(conn)?)
+                Ok(e::events.filter(e::body.is_not_null()).select(e::tenant_id).distinct().load(conn)?)
             })
             .await
     }
@@ -184,9 +188,9 @@ impl Inbox {
         let tenant_id = tenant_id.to_owned();
         let removed = self
             .db
-            .write(move |conn| {
-                Ok(diesel::delete(e::events.filter(e::tenant_id.eq(tenant_id))).execute(conn)?)
-            })
+            .write(
+                move |conn| Ok(diesel::delete(e::events.filter(e::tenant_id.eq(tenant_id))).execute(conn)?),
+            )
             .await?;
         self.db.truncate_wal().await?;
         Ok(removed)
@@ -202,11 +206,11 @@ impl Inbox {
 }
 
 /// Takes what waits, commits it once, and answers everyone.
-fn write_groups(db: &Db, mut submissions: mpsc::Receiver<Submission>, arrived: &Notify) {
+fn write_groups(db: &Db, mut submissions: mpsc::Receiver<Submission>, arrived: &Notify, group: usize) {
     while let Some(first) = submissions.blocking_recv() {
         let mut events = vec![first.event];
         let mut waiting = vec![first.durable];
-        while events.len() < GROUP {
+        while events.len() < group {
             let Ok(next) = submissions.try_recv() else { break };
             events.push(next.event);
             waiting.push(next.durable);

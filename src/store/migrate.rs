@@ -35,9 +35,7 @@ pub fn up(path: &Path, schema: Schema) -> Result<usize> {
     };
     let mut conn = connect(path)?;
     conn.batch_execute("PRAGMA busy_timeout = 20000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
-    let applied = conn
-        .run_pending_migrations(source)
-        .map_err(|error| Error::Migration(error.to_string()))?;
+    let applied = conn.run_pending_migrations(source).map_err(|error| Error::Migration(error.to_string()))?;
     Ok(applied.len())
 }
 
@@ -66,8 +64,6 @@ pub fn with_suffix(path: &Path, suffix: &str) -> std::path::PathBuf {
 }
 
 fn connect(path: &Path) -> Result<Conn> {
-    let url = path
-        .to_str()
-        .ok_or_else(|| Error::Corrupt("the path of a database is not UTF-8".into()))?;
+    let url = path.to_str().ok_or_else(|| Error::Corrupt("the path of a database is not UTF-8".into()))?;
     Conn::establish(url).map_err(|error| Error::Migration(error.to_string()))
 }

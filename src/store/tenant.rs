@@ -93,11 +93,7 @@ impl TenantDb {
         self.db.write(move |conn| this.run(conn, work)).await
     }
 
-    fn run<T>(
-        &self,
-        conn: &mut Conn,
-        work: impl FnOnce(&mut TenantConn<'_>) -> Result<T>,
-    ) -> Result<T> {
+    fn run<T>(&self, conn: &mut Conn, work: impl FnOnce(&mut TenantConn<'_>) -> Result<T>) -> Result<T> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::Closed);
         }

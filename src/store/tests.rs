@@ -60,8 +60,20 @@ const REASONS: &[(&str, &str)] = &[
 ];
 
 /// Words that no column of a tenant database may have in its name.
-const FORBIDDEN: [&str; 12] =
-    ["summary", "display", "mail", "issue_key", "project_key", "title", "description", "avatar", "status", "assignee", "label", "username"];
+const FORBIDDEN: [&str; 12] = [
+    "summary",
+    "display",
+    "mail",
+    "issue_key",
+    "project_key",
+    "title",
+    "description",
+    "avatar",
+    "status",
+    "assignee",
+    "label",
+    "username",
+];
 
 #[derive(QueryableByName)]
 struct Column {
@@ -90,7 +102,10 @@ fn every_column_of_a_tenant_database_has_its_reason() {
         let bad = FORBIDDEN.iter().find(|word| column.contains(*word));
         assert_eq!(bad, None, "{column} sounds like issue data or a name");
         let name = column.rsplit('.').next().expect("a name");
-        assert!(name != "name" || ["tags.name", "cursors.name", "settings.name"].contains(&column.as_str()), "{column}");
+        assert!(
+            name != "name" || ["tags.name", "cursors.name", "settings.name"].contains(&column.as_str()),
+            "{column}"
+        );
     }
     let mut listed: Vec<&str> = reasons.keys().copied().collect();
     listed.retain(|column| !found.iter().any(|found| found == column));

@@ -122,7 +122,8 @@ impl Catalogue {
                 Some(named_at) if *named_at >= remote.updated => {}
                 Some(_) => tags::rename(db, tag.id, &tag.name, remote.updated)?,
                 None => {
-                    let new = tags::Tag { id: tag.id, name: tag.name, named_at: remote.updated, archived: false };
+                    let new =
+                        tags::Tag { id: tag.id, name: tag.name, named_at: remote.updated, archived: false };
                     tags::put(db, &new)?;
                 }
             }

@@ -83,9 +83,7 @@ fn open(tenant: &Tenant, event: &inbox::Event) -> Option<Event> {
         .open(place(&event.identifier), body)
         .map_err(|error| error.to_string())
         .and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()));
-    opened
-        .inspect_err(|error| tracing::error!(error, event.seq, "an event in the inbox does not open"))
-        .ok()
+    opened.inspect_err(|error| tracing::error!(error, event.seq, "an event in the inbox does not open")).ok()
 }
 
 async fn follow_up(app: &Arc<App>, tenant: &Arc<Tenant>, follow: FollowUps) -> anyhow::Result<()> {

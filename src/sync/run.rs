@@ -117,7 +117,11 @@ impl Run {
         let since = self.start_of_updated().await?;
         let collect = self.mode == Mode::Reconcile;
         let (pages, mut arrived) = mpsc::channel(2);
-        let reader = Reader { db: Arc::clone(&self.db), jira: self.jira.clone(), only_differing: self.mode != Mode::Full };
+        let reader = Reader {
+            db: Arc::clone(&self.db),
+            jira: self.jira.clone(),
+            only_differing: self.mode != Mode::Full,
+        };
         let walk = Walk::new(self.jira.clone(), Feed::Updated, since);
         let produce = produce(walk, reader, pages);
         let consume = async {
@@ -249,7 +253,8 @@ impl Run {
                 let returned = self.jira.worklogs_by_id(some).await?;
                 let missing = some.len().saturating_sub(returned.len());
                 self.progress.counts.unreadable += i64::try_from(missing)?;
-                self.progress.counts.written += self.db.write(move |db| apply::read(db, returned, begun_at)).await?;
+                self.progress.counts.written +=
+                    self.db.write(move |db| apply::read(db, returned, begun_at)).await?;
             }
         }
     }
@@ -269,7 +274,11 @@ impl Run {
             })
             .await?;
         for other in superseded {
-            tracing::warn!(tenant.id = other, by = self.tenant.id, "another installation took over this site");
+            tracing::warn!(
+                tenant.id = other,
+                by = self.tenant.id,
+                "another installation took over this site"
+            );
             let id = other.clone();
             let client_key = self
                 .app

@@ -138,7 +138,10 @@ fn state(
         return ("paused", Some(reason.clone()));
     }
     if held_until.is_some() {
-        return ("paused", Some("Jira takes no more requests from Hourbook until its quota is renewed.".into()));
+        return (
+            "paused",
+            Some("Jira takes no more requests from Hourbook until its quota is renewed.".into()),
+        );
     }
     let never_finished = own.in_step.is_none();
     let failed = own.runs.first().filter(|run| run.state == "failed");

@@ -69,7 +69,9 @@ pub(super) fn refused(refusal: Refusal) -> AppError {
         Refusal::KeyService => {
             AppError::unavailable("key_service", "The token could not be checked. Try again.").after(10)
         }
-        Refusal::Missing => AppError::unauthorized("token_missing", "This route needs a token of its own kind."),
+        Refusal::Missing => {
+            AppError::unauthorized("token_missing", "This route needs a token of its own kind.")
+        }
         Refusal::UnknownTenant => AppError::unauthorized("unknown_tenant", "Hourbook is not installed here."),
         _ => AppError::unauthorized("token_refused", "The token is not valid for this request."),
     }
@@ -98,7 +100,10 @@ async fn prove(
         return Err(refused(Refusal::Issuer));
     }
     if !tenant.active {
-        return Err(AppError::unauthorized("suspended", "This installation of Hourbook is suspended. Install it again."));
+        return Err(AppError::unauthorized(
+            "suspended",
+            "This installation of Hourbook is suspended. Install it again.",
+        ));
     }
     tracing::Span::current().record("tenant.id", &tenant.id);
     Ok((tenant, claims))

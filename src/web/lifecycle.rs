@@ -49,7 +49,11 @@ pub async fn installed(app: Shared, request: HttpRequest, payload: web::Payload)
 /// # Errors
 /// 401 if the call is not Atlassian's; 5xx if the key could not be destroyed.
 #[utoipa::path(post, path = "/connect/uninstalled", request_body = LifecycleBody, responses((status = 204, description = "Closed, the key is destroyed"), (status = 401, description = "Not proved")))]
-pub async fn uninstalled(app: Shared, request: HttpRequest, payload: web::Payload) -> AppResult<HttpResponse> {
+pub async fn uninstalled(
+    app: Shared,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> AppResult<HttpResponse> {
     let body = proved_body(&app, &request, payload).await?;
     uninstalled::uninstalled(&app, &body.client_key).await?;
     Ok(HttpResponse::NoContent().finish())

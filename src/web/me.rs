@@ -62,7 +62,11 @@ pub async fn change_settings(
 ) -> AppResult<web::Json<SettingsView>> {
     permission::require_admin(&app, &caller.0).await?;
     if !matches!(body.report_right.as_str(), "admins" | "everyone") {
-        return Err(AppError::invalid("reportRight", "setting_invalid", "reportRight is admins or everyone."));
+        return Err(AppError::invalid(
+            "reportRight",
+            "setting_invalid",
+            "reportRight is admins or everyone.",
+        ));
     }
     let db = app.db(&caller.0.tenant).await?;
     let (value, account, now) = (body.report_right.clone(), caller.0.account_id, app.clock.now_ms());
@@ -106,7 +110,11 @@ pub struct ActList {
 /// # Errors
 /// 403 for others than Jira admins.
 #[utoipa::path(get, path = "/api/v1/audit", params(AuditQuery), responses((status = 200, body = ActList), (status = 403, body = Problem)))]
-pub async fn audit(app: Shared, caller: ContextCaller, query: web::Query<AuditQuery>) -> AppResult<web::Json<ActList>> {
+pub async fn audit(
+    app: Shared,
+    caller: ContextCaller,
+    query: web::Query<AuditQuery>,
+) -> AppResult<web::Json<ActList>> {
     const PAGE: i64 = 100;
     permission::require_admin(&app, &caller.0).await?;
     let before = match &query.cursor {

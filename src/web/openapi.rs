@@ -7,14 +7,41 @@ use utoipa::OpenApi;
 /// Collects the handlers.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Hourbook", description = "Time tracking for Jira Cloud. Errors are problem+json (RFC 9457) with a stable code. Calls of pages carry the host's context token: `Authorization: JWT <token>`."),
+    info(
+        title = "Hourbook",
+        description = "Time tracking for Jira Cloud. Errors are problem+json (RFC 9457) with a stable code. Calls of pages carry the host's context token: `Authorization: JWT <token>`."
+    ),
     paths(
-        health::healthz, health::readyz, descriptor::descriptor, descriptor::icon, pages::css, document, receipts::receipt,
-        lifecycle::installed, lifecycle::uninstalled, webhooks::webhook,
-        pages::panel, pages::reports, pages::admin,
-        me::me, me::settings, me::change_settings, me::audit, sync::status, sync::start,
-        tags::list, tags::create, tags::change, tags::delete,
-        worklogs::list, worklogs::panel, worklogs::of_issue, worklogs::create, worklogs::one, worklogs::edit, worklogs::delete,
+        health::healthz,
+        health::readyz,
+        descriptor::descriptor,
+        descriptor::icon,
+        pages::css,
+        document,
+        receipts::receipt,
+        lifecycle::installed,
+        lifecycle::uninstalled,
+        webhooks::webhook,
+        pages::panel,
+        pages::reports,
+        pages::admin,
+        me::me,
+        me::settings,
+        me::change_settings,
+        me::audit,
+        sync::status,
+        sync::start,
+        tags::list,
+        tags::create,
+        tags::change,
+        tags::delete,
+        worklogs::list,
+        worklogs::panel,
+        worklogs::of_issue,
+        worklogs::create,
+        worklogs::one,
+        worklogs::edit,
+        worklogs::delete,
     )
 )]
 pub struct Document;

@@ -5,8 +5,8 @@ use super::extract::Shared;
 use super::health;
 use crate::error::{AppError, AppResult};
 use crate::jira::time;
-use actix_web::web::{self, ServiceConfig, get};
 use actix_web::HttpResponse;
+use actix_web::web::{self, ServiceConfig, get};
 use hourbook_store::control::{installations, jobs};
 use serde_json::{Value, json};
 

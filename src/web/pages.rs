@@ -35,7 +35,11 @@ pub struct PanelQuery {
 /// # Errors
 /// 401 without the page's token; 404 for an issue that the caller may not browse.
 #[utoipa::path(get, path = "/connect/panel", params(("issueId" = String, Query)), responses((status = 200, description = "The panel as HTML")))]
-pub async fn panel(app: Shared, caller: PageCaller, query: web::Query<PanelQuery>) -> AppResult<HttpResponse> {
+pub async fn panel(
+    app: Shared,
+    caller: PageCaller,
+    query: web::Query<PanelQuery>,
+) -> AppResult<HttpResponse> {
     let issue_id = params::id("issueId", &query.issue_id)?;
     let page = lists::of_issue(&app, &caller.0, issue_id, None, ROWS).await?;
     let worklogs: Vec<Worklog> = page.items.into_iter().map(|item| item.worklog).collect();
@@ -60,7 +64,8 @@ pub async fn reports(app: Shared, caller: PageCaller) -> AppResult<HttpResponse>
     let page = lists::across_issues(&app, &caller.0, filter, 1000).await?;
     let worklogs: Vec<Worklog> = page.items.into_iter().map(|item| item.worklog).collect();
     let total: i64 = worklogs.iter().map(|worklog| worklog.seconds).sum();
-    let mut body = format!("<h1>My last seven days</h1><p>{} in {} worklogs</p>", duration(total), worklogs.len());
+    let mut body =
+        format!("<h1>My last seven days</h1><p>{} in {} worklogs</p>", duration(total), worklogs.len());
     body += &table(&worklogs, "You have logged no work in the last seven days.");
     Ok(html(&app, &caller, "Hourbook", &body))
 }
@@ -104,7 +109,9 @@ fn table(worklogs: &[Worklog], empty: &str) -> String {
     if worklogs.is_empty() {
         return format!("<p class=\"empty\">{empty}</p>");
     }
-    let mut out = String::from("<table><thead><tr><th>Started (UTC)</th><th>Time</th><th>Comment</th></tr></thead><tbody>");
+    let mut out = String::from(
+        "<table><thead><tr><th>Started (UTC)</th><th>Time</th><th>Comment</th></tr></thead><tbody>",
+    );
     for worklog in worklogs.iter().rev() {
         let comment = worklog.comment.as_ref().and_then(|text| serde_json::from_str(text.expose()).ok());
         let comment = comment.map(|comment| adf::to_text(&comment)).unwrap_or_default();
@@ -131,7 +138,11 @@ fn duration(seconds: i64) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }
 
 /// A whole page. Only the tenant's own site may frame it.

@@ -90,7 +90,11 @@ pub fn position(cursor: &str) -> AppResult<(i64, i64)> {
         Some((started.parse().ok()?, id.parse().ok()?))
     };
     read().ok_or_else(|| {
-        AppError::invalid("cursor", "cursor_invalid", "Take cursor from nextCursor of the page before, unchanged.")
+        AppError::invalid(
+            "cursor",
+            "cursor_invalid",
+            "Take cursor from nextCursor of the page before, unchanged.",
+        )
     })
 }
 
@@ -100,7 +104,8 @@ mod tests {
 
     #[test]
     fn a_day_begins_at_its_first_instant_in_the_zone() {
-        let at = |text: &str, zone: &str| instant("from", text, zone.parse().expect("zone")).expect("instant");
+        let at =
+            |text: &str, zone: &str| instant("from", text, zone.parse().expect("zone")).expect("instant");
         assert_eq!(at("2026-03-02", "UTC"), 1_772_409_600_000);
         assert_eq!(at("2026-03-02", "Europe/Berlin"), 1_772_409_600_000 - 3_600_000);
         // Clocks went from 24:00 to 01:00 in Santiago, so the day began at 01:00 (-03).

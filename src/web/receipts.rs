@@ -27,7 +27,8 @@ pub struct ReceiptView {
 pub async fn receipt(app: Shared, path: web::Path<String>) -> AppResult<web::Json<ReceiptView>> {
     let id = path.into_inner();
     let found = app.control.read(move |conn| receipts::find(conn, &id)).await?;
-    let receipt = found.ok_or_else(|| AppError::not_found("receipt_not_found", "There is no such receipt."))?;
+    let receipt =
+        found.ok_or_else(|| AppError::not_found("receipt_not_found", "There is no such receipt."))?;
     Ok(web::Json(ReceiptView {
         body: receipt.body,
         signature: receipt.signature,

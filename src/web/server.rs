@@ -78,9 +78,17 @@ fn serve(
     let server = HttpServer::new(move || {
         actix_web::App::new()
             .app_data(data.clone())
-            .app_data(web::JsonConfig::default().limit(LONGEST_JSON).error_handler(|error, _| json_error(&error).into()))
-            .app_data(web::QueryConfig::default().error_handler(|error, _| pages::parameter_error(&error).into()))
-            .app_data(web::PathConfig::default().error_handler(|error, _| pages::parameter_error(&error).into()))
+            .app_data(
+                web::JsonConfig::default()
+                    .limit(LONGEST_JSON)
+                    .error_handler(|error, _| json_error(&error).into()),
+            )
+            .app_data(
+                web::QueryConfig::default().error_handler(|error, _| pages::parameter_error(&error).into()),
+            )
+            .app_data(
+                web::PathConfig::default().error_handler(|error, _| pages::parameter_error(&error).into()),
+            )
             .wrap(middleware::security_headers())
             .wrap(from_fn(middleware::report))
             .configure(configure)
@@ -98,7 +106,9 @@ fn json_error(error: &actix_web::error::JsonPayloadError) -> AppError {
         E::OverflowKnownLength { .. } | E::Overflow { .. } => {
             AppError::too_large("body_too_large", format!("The body may have {LONGEST_JSON} bytes."))
         }
-        E::ContentType => AppError::invalid("Content-Type", "not_json", "Send Content-Type: application/json."),
+        E::ContentType => {
+            AppError::invalid("Content-Type", "not_json", "Send Content-Type: application/json.")
+        }
         E::Deserialize(error) => {
             AppError::invalid("", "body_invalid", format!("The body does not fit: {error}."))
         }

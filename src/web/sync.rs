@@ -166,7 +166,11 @@ pub struct StartedSync {
 /// # Errors
 /// 403 for others than Jira admins; 400 for an unknown kind.
 #[utoipa::path(post, path = "/api/v1/sync", request_body = StartSync, responses((status = 202, body = StartedSync), (status = 400, body = Problem), (status = 403, body = Problem)))]
-pub async fn start(app: Shared, caller: ContextCaller, body: web::Json<StartSync>) -> AppResult<HttpResponse> {
+pub async fn start(
+    app: Shared,
+    caller: ContextCaller,
+    body: web::Json<StartSync>,
+) -> AppResult<HttpResponse> {
     permission::require_admin(&app, &caller.0).await?;
     let kind = match body.kind.as_str() {
         "full" => Kind::SyncFull,
@@ -177,5 +181,6 @@ pub async fn start(app: Shared, caller: ContextCaller, body: web::Json<StartSync
     let (account, now) = (caller.0.account_id.clone(), app.clock.now_ms());
     db.write(move |db| audit::record(db, Some(&account), kind.name(), None, now)).await?;
     let job_id = jobs::enqueue(&app, &caller.0.tenant.id, kind, "").await?;
-    Ok(HttpResponse::Accepted().json(StartedSync { kind: body.into_inner().kind, job_id: job_id.to_string() }))
+    Ok(HttpResponse::Accepted()
+        .json(StartedSync { kind: body.into_inner().kind, job_id: job_id.to_string() }))
 }

@@ -54,7 +54,8 @@ pub struct WorklogView {
 
 impl WorklogView {
     fn new(worklog: Worklog, issue_visible: bool) -> Self {
-        let comment = worklog.comment.as_ref().and_then(|text| serde_json::from_str::<Value>(text.expose()).ok());
+        let comment =
+            worklog.comment.as_ref().and_then(|text| serde_json::from_str::<Value>(text.expose()).ok());
         Self {
             id: worklog.id.to_string(),
             issue_id: issue_visible.then(|| worklog.issue_id.to_string()),
@@ -123,12 +124,17 @@ pub struct ListQuery {
 /// # Errors
 /// 400 for a parameter; 503 if Jira cannot be asked.
 #[utoipa::path(get, path = "/api/v1/worklogs", params(ListQuery), responses((status = 200, body = WorklogList), (status = 400, body = Problem)))]
-pub async fn list(app: Shared, caller: ContextCaller, query: web::Query<ListQuery>) -> AppResult<web::Json<WorklogList>> {
+pub async fn list(
+    app: Shared,
+    caller: ContextCaller,
+    query: web::Query<ListQuery>,
+) -> AppResult<web::Json<WorklogList>> {
     let zone = params::zone(query.zone.as_deref())?;
     let instant = |name: &str, text: &Option<String>| {
         text.as_deref().map(|text| params::instant(name, text, zone)).transpose()
     };
-    let id = |name: &str, text: &Option<String>| text.as_deref().map(|text| params::id(name, text)).transpose();
+    let id =
+        |name: &str, text: &Option<String>| text.as_deref().map(|text| params::id(name, text)).transpose();
     let filter = Filter {
         from: instant("from", &query.from)?,
         to: instant("to", &query.to)?,
@@ -174,7 +180,11 @@ pub async fn of_issue(
 /// # Errors
 /// 404 if it is not there or not to be seen.
 #[utoipa::path(get, path = "/api/v1/issues/{issueId}/worklogs/{worklogId}", params(("issueId" = String, Path), ("worklogId" = String, Path)), responses((status = 200, body = WorklogView), (status = 404, body = Problem)))]
-pub async fn one(app: Shared, caller: ContextCaller, path: web::Path<(String, String)>) -> AppResult<web::Json<WorklogView>> {
+pub async fn one(
+    app: Shared,
+    caller: ContextCaller,
+    path: web::Path<(String, String)>,
+) -> AppResult<web::Json<WorklogView>> {
     let (issue_id, id) = ids(&path)?;
     let visible = lists::one(&app, &caller.0, issue_id, id).await?;
     Ok(web::Json(WorklogView::new(visible.worklog, visible.issue_visible)))
@@ -219,7 +229,11 @@ impl From<TimeTracking> for PanelSettings {
 /// # Errors
 /// 404 for an issue that the caller may not browse.
 #[utoipa::path(get, path = "/api/v1/issues/{issueId}/panel", params(("issueId" = String, Path)), responses((status = 200, body = PanelView), (status = 404, body = Problem)))]
-pub async fn panel(app: Shared, caller: ContextCaller, path: web::Path<String>) -> AppResult<web::Json<PanelView>> {
+pub async fn panel(
+    app: Shared,
+    caller: ContextCaller,
+    path: web::Path<String>,
+) -> AppResult<web::Json<PanelView>> {
     let issue_id = params::id("issueId", &path)?;
     let page = lists::of_issue(&app, &caller.0, issue_id, None, PANEL).await?;
     let db = app.db(&caller.0.tenant).await?;
@@ -297,8 +311,12 @@ pub async fn create(
     let new = NewWorklog {
         issue_id,
         key,
-        started: fields.started.ok_or_else(|| missing("started", "an instant such as 2026-03-02T09:00:00+01:00"))?,
-        seconds: fields.seconds.ok_or_else(|| missing("timeSpentSeconds", "send it, or duration such as 1h 30m"))?,
+        started: fields
+            .started
+            .ok_or_else(|| missing("started", "an instant such as 2026-03-02T09:00:00+01:00"))?,
+        seconds: fields
+            .seconds
+            .ok_or_else(|| missing("timeSpentSeconds", "send it, or duration such as 1h 30m"))?,
         fields,
     };
     let created = to_the_end(async move { create::create(&app, &caller.0, new).await }).await?;
@@ -331,7 +349,8 @@ pub async fn edit(
 ) -> AppResult<web::Json<WorklogView>> {
     let (issue_id, id) = ids(&path)?;
     let fields = fields(&app, &caller.0, body.into_inner(), &language).await?;
-    let worklog = to_the_end(async move { change::edit(&app, &caller.0, issue_id, id, fields).await }).await?;
+    let worklog =
+        to_the_end(async move { change::edit(&app, &caller.0, issue_id, id, fields).await }).await?;
     Ok(web::Json(WorklogView::new(worklog, true)))
 }
 

@@ -68,7 +68,9 @@ fn write_node(node: &Value, out: &mut String, at: usize) {
     match node.get("type").and_then(Value::as_str).unwrap_or_default() {
         "text" => out.push_str(node.get("text").and_then(Value::as_str).unwrap_or_default()),
         "hardBreak" => out.push('\n'),
-        "mention" | "emoji" | "status" => out.push_str(attr("text").or(attr("shortName")).unwrap_or_default()),
+        "mention" | "emoji" | "status" => {
+            out.push_str(attr("text").or(attr("shortName")).unwrap_or_default())
+        }
         "inlineCard" | "blockCard" | "embedCard" => out.push_str(attr("url").unwrap_or_default()),
         "rule" => out.push_str("---\n"),
         kind => {
@@ -85,7 +87,9 @@ fn write_node(node: &Value, out: &mut String, at: usize) {
 
 fn end_block(kind: &str, out: &mut String) {
     match kind {
-        "paragraph" | "heading" | "codeBlock" | "blockquote" | "panel" if !out.ends_with("\n\n") => out.push('\n'),
+        "paragraph" | "heading" | "codeBlock" | "blockquote" | "panel" if !out.ends_with("\n\n") => {
+            out.push('\n')
+        }
         "tableCell" | "tableHeader" => {
             while out.ends_with('\n') {
                 out.pop();

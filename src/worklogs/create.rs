@@ -13,9 +13,9 @@ use crate::jira::time;
 use crate::jira::worklogs::{PROPERTY, RemoteWorklog};
 use crate::sync::apply;
 use crate::tags;
+use hourbook_store::tenant::TenantDb;
 use hourbook_store::tenant::intents::{self, Intent};
 use hourbook_store::tenant::worklogs::{self, Worklog};
-use hourbook_store::tenant::TenantDb;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -145,7 +145,12 @@ impl<'a> Attempt<'a> {
     }
 
     /// Takes Jira's answer into the copy and notes which worklog came of the key.
-    async fn adopt(&self, mut remote: RemoteWorklog, carried: &[CarriedTag], replayed: bool) -> AppResult<Created> {
+    async fn adopt(
+        &self,
+        mut remote: RemoteWorklog,
+        carried: &[CarriedTag],
+        replayed: bool,
+    ) -> AppResult<Created> {
         if remote.hourbook().is_none() {
             // Jira took the worklog without its property: set it by itself, it is idempotent.
             let value = self.property(None, carried);

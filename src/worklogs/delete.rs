@@ -12,7 +12,13 @@ use crate::sync::apply;
 ///
 /// # Errors
 /// Jira's refusal in its own words; the copy is untouched then. A 404 is no proof that it is gone.
-pub async fn delete(app: &App, caller: &Caller, issue_id: i64, id: i64, estimate: &Estimate) -> AppResult<()> {
+pub async fn delete(
+    app: &App,
+    caller: &Caller,
+    issue_id: i64,
+    id: i64,
+    estimate: &Estimate,
+) -> AppResult<()> {
     let db = app.db(&caller.tenant).await?;
     let jira = app.jira.as_user(&caller.tenant.site, Class::Write, &caller.account_id, Scopes::Delete);
     jira.delete_worklog(issue_id, id, estimate).await?;

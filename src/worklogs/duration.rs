@@ -133,16 +133,16 @@ pub fn read(text: &str, site: &TimeTracking, language: &str) -> Result<Reading, 
         return problem("empty", "Enter the time spent, for example 1h 30m.");
     }
     if text.starts_with(['-', '−']) {
-        return problem("negative", "Time spent cannot be negative. Write it without the minus, for example 1h.");
+        return problem(
+            "negative",
+            "Time spent cannot be negative. Write it without the minus, for example 1h.",
+        );
     }
     if let Some((from, to)) = text.split_once(['-', '–']) {
         return range(from.trim(), to.trim());
     }
-    let (seconds, bare, hint) = if text.contains(':') {
-        (clock(&text)?, false, None)
-    } else {
-        units(&text, site, language)?
-    };
+    let (seconds, bare, hint) =
+        if text.contains(':') { (clock(&text)?, false, None) } else { units(&text, site, language)? };
     finish(seconds, bare, hint)
 }
 
@@ -225,10 +225,16 @@ fn units(text: &str, site: &TimeTracking, language: &str) -> Result<(f64, bool, 
             return bare(digits, value, &used, seconds, site).map(|(seconds, bare)| (seconds, bare, hint));
         }
         let Some(unit) = Unit::from_word(word.trim_end_matches(','), language) else {
-            return problem("unit", format!("{word:?} is no unit of time. Use w, d, h or m, for example 1h 30m."));
+            return problem(
+                "unit",
+                format!("{word:?} is no unit of time. Use w, d, h or m, for example 1h 30m."),
+            );
         };
         if used.contains(&unit) {
-            return problem("unit_twice", format!("{word:?} is there twice. Write each unit once, for example 1h 30m."));
+            return problem(
+                "unit_twice",
+                format!("{word:?} is there twice. Write each unit once, for example 1h 30m."),
+            );
         }
         if unit == Unit::Hour {
             hint = clock_hint(digits);
@@ -239,7 +245,13 @@ fn units(text: &str, site: &TimeTracking, language: &str) -> Result<(f64, bool, 
     Ok((seconds, false, hint.filter(|_| used.len() == 1)))
 }
 
-fn bare(digits: &str, value: f64, used: &[Unit], seconds: f64, site: &TimeTracking) -> Result<(f64, bool), Problem> {
+fn bare(
+    digits: &str,
+    value: f64,
+    used: &[Unit],
+    seconds: f64,
+    site: &TimeTracking,
+) -> Result<(f64, bool), Problem> {
     match used.last() {
         None => Ok((value * Unit::default_of(site).seconds(site), true)),
         Some(Unit::Hour) if digits.bytes().all(|b| b.is_ascii_digit()) && !used.contains(&Unit::Minute) => {
@@ -248,7 +260,9 @@ fn bare(digits: &str, value: f64, used: &[Unit], seconds: f64, site: &TimeTracki
             }
             Ok((seconds + value * 60.0, false))
         }
-        Some(_) => problem("unit_missing", format!("{digits} has no unit. Write it with one, for example 30m.")),
+        Some(_) => {
+            problem("unit_missing", format!("{digits} has no unit. Write it with one, for example 30m."))
+        }
     }
 }
 
@@ -261,9 +275,13 @@ fn clock_hint(digits: &str) -> Option<String> {
 
 fn number(text: &str) -> Result<f64, Problem> {
     let separators = text.chars().filter(|c| ".,".contains(*c)).count();
-    let has_digits = text.starts_with(|c: char| c.is_ascii_digit()) && text.ends_with(|c: char| c.is_ascii_digit());
+    let has_digits =
+        text.starts_with(|c: char| c.is_ascii_digit()) && text.ends_with(|c: char| c.is_ascii_digit());
     if separators > 1 || !has_digits {
-        return problem("number", format!("{text:?} is not a number. Write something like 1h 30m, 1.5h or 1:30."));
+        return problem(
+            "number",
+            format!("{text:?} is not a number. Write something like 1h 30m, 1.5h or 1:30."),
+        );
     }
     text.replace(',', ".")
         .parse()
@@ -275,9 +293,8 @@ fn number(text: &str) -> Result<f64, Problem> {
 /// Decimal digits of other scripts, and full-width ones, are the same digits.
 fn ascii_digit(c: char) -> char {
     /// Code points of the zeros of the scripts that browsers' keyboards offer.
-    const ZEROS: [u32; 12] = [
-        0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0BE6, 0x0C66, 0x0E50, 0x0ED0, 0xFF10,
-    ];
+    const ZEROS: [u32; 12] =
+        [0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0BE6, 0x0C66, 0x0E50, 0x0ED0, 0xFF10];
     ZEROS
         .iter()
         .find_map(|zero| u32::from(c).checked_sub(*zero).filter(|value| *value < 10))
@@ -314,7 +331,11 @@ mod tests {
                     (Some(seconds), Ok(reading)) => {
                         assert_eq!(reading.seconds, seconds, "{input}");
                         assert_eq!(reading.start, case.get("start").and_then(Value::as_i64), "{input}");
-                        assert_eq!(reading.hint.as_deref(), case.get("hint").and_then(Value::as_str), "{input}");
+                        assert_eq!(
+                            reading.hint.as_deref(),
+                            case.get("hint").and_then(Value::as_str),
+                            "{input}"
+                        );
                         let confirm = case.get("confirm").and_then(Value::as_bool).unwrap_or(false);
                         assert_eq!(reading.confirm, confirm, "{input}");
                     }

@@ -48,7 +48,11 @@ pub fn started(text: &str) -> AppResult<i64> {
     if STARTS.contains(&at) {
         Ok(at)
     } else {
-        Err(AppError::invalid("started", "started_out_of_range", "The start has to lie between 1990 and 2100."))
+        Err(AppError::invalid(
+            "started",
+            "started_out_of_range",
+            "The start has to lie between 1990 and 2100.",
+        ))
     }
 }
 
@@ -56,7 +60,12 @@ pub fn started(text: &str) -> AppResult<i64> {
 ///
 /// # Errors
 /// Says what is wrong with the number or the text.
-pub fn seconds(seconds: Option<i64>, typed: Option<&str>, site: &TimeTracking, language: &str) -> AppResult<Option<i64>> {
+pub fn seconds(
+    seconds: Option<i64>,
+    typed: Option<&str>,
+    site: &TimeTracking,
+    language: &str,
+) -> AppResult<Option<i64>> {
     match (seconds, typed) {
         (Some(_), Some(_)) => Err(AppError::invalid(
             "duration",
@@ -86,7 +95,11 @@ pub fn seconds(seconds: Option<i64>, typed: Option<&str>, site: &TimeTracking, l
 pub fn comment(text: Option<&str>, document: Option<Value>) -> AppResult<Option<Value>> {
     let document = match (text, document) {
         (Some(_), Some(_)) => {
-            return Err(AppError::invalid("commentAdf", "comment_twice", "Send either comment or commentAdf, not both."));
+            return Err(AppError::invalid(
+                "commentAdf",
+                "comment_twice",
+                "Send either comment or commentAdf, not both.",
+            ));
         }
         (Some(""), None) => adf::empty(),
         (Some(text), None) => adf::from_text(text),
@@ -117,13 +130,19 @@ pub fn comment(text: Option<&str>, document: Option<Value>) -> AppResult<Option<
 pub fn tags(given: Option<&[String]>) -> AppResult<Option<Vec<i64>>> {
     let Some(given) = given else { return Ok(None) };
     if given.len() > MOST_TAGS {
-        return Err(AppError::invalid("tags", "too_many_tags", format!("A worklog takes at most {MOST_TAGS} tags.")));
+        return Err(AppError::invalid(
+            "tags",
+            "too_many_tags",
+            format!("A worklog takes at most {MOST_TAGS} tags."),
+        ));
     }
     let mut ids = given
         .iter()
         .map(|id| id.parse::<i64>().ok().filter(|id| *id > 0))
         .collect::<Option<Vec<i64>>>()
-        .ok_or_else(|| AppError::invalid("tags", "tag_invalid", "Tags are given by their ids, as strings."))?;
+        .ok_or_else(|| {
+            AppError::invalid("tags", "tag_invalid", "Tags are given by their ids, as strings.")
+        })?;
     ids.sort_unstable();
     ids.dedup();
     Ok(Some(ids))
@@ -140,7 +159,9 @@ pub fn estimate(
 ) -> AppResult<Estimate> {
     let manual = by.map_or("reduceBy", |(name, _)| name);
     match (adjust, new_estimate, by) {
-        (None | Some("auto" | "leave"), None, None) | (Some("new"), Some(_), None) | (Some("manual"), None, Some(_)) => {}
+        (None | Some("auto" | "leave"), None, None)
+        | (Some("new"), Some(_), None)
+        | (Some("manual"), None, Some(_)) => {}
         (Some("new"), ..) => {
             return Err(AppError::invalid(
                 "newEstimate",
@@ -172,7 +193,11 @@ pub fn estimate(
     }
     let short = |text: &str| text.len() <= 32;
     if !new_estimate.is_none_or(short) || !by.is_none_or(|(_, text)| short(text)) {
-        return Err(AppError::invalid("newEstimate", "estimate_too_long", "An estimate is short, such as \"2d 4h\"."));
+        return Err(AppError::invalid(
+            "newEstimate",
+            "estimate_too_long",
+            "An estimate is short, such as \"2d 4h\".",
+        ));
     }
     Ok(Estimate {
         adjust: adjust.map(str::to_owned),

@@ -43,7 +43,13 @@ pub async fn across_issues(app: &App, caller: &Caller, mut filter: Filter, limit
 ///
 /// # Errors
 /// 404 for an issue that the caller may not browse.
-pub async fn of_issue(app: &App, caller: &Caller, issue_id: i64, after: Option<(i64, i64)>, limit: usize) -> AppResult<Page> {
+pub async fn of_issue(
+    app: &App,
+    caller: &Caller,
+    issue_id: i64,
+    after: Option<(i64, i64)>,
+    limit: usize,
+) -> AppResult<Page> {
     require_browsable(app, caller, issue_id).await?;
     let filter = Filter { issue_id: Some(issue_id), after, ..Filter::default() };
     visible_page(app, caller, filter, limit).await
@@ -60,7 +66,10 @@ pub async fn one(app: &App, caller: &Caller, issue_id: i64, id: i64) -> AppResul
     let on_issue = found.into_iter().filter(|worklog| worklog.issue_id == issue_id).collect();
     let visible = permission::visible(app, caller, on_issue).await?;
     visible.into_iter().next().ok_or_else(|| {
-        AppError::not_found("worklog_not_found", "There is no such worklog on this issue, or you may not see it.")
+        AppError::not_found(
+            "worklog_not_found",
+            "There is no such worklog on this issue, or you may not see it.",
+        )
     })
 }
 

@@ -57,7 +57,16 @@ fn features_do_not_know_the_web_and_jira_knows_no_database() {
     for (name, text) in sources("src") {
         let uses = |word: &str| code(&text).any(|line| line.contains(word));
         let is_below = |folders: &[&str]| folders.iter().any(|folder| name.starts_with(folder));
-        if is_below(&["src/lifecycle", "src/sync", "src/worklogs", "src/tags", "src/jobs", "src/auth", "src/tenants", "src/jira"]) {
+        if is_below(&[
+            "src/lifecycle",
+            "src/sync",
+            "src/worklogs",
+            "src/tags",
+            "src/jobs",
+            "src/auth",
+            "src/tenants",
+            "src/jira",
+        ]) {
             assert!(!uses("crate::web"), "{name} uses the web layer");
         }
         if is_below(&["src/jira"]) {
@@ -76,7 +85,8 @@ fn features_do_not_know_the_web_and_jira_knows_no_database() {
 #[test]
 fn worklogs_are_written_by_apply_alone() {
     for (name, text) in sources("src") {
-        let writes = code(&text).any(|line| line.contains("worklogs::put(") || line.contains("worklogs::delete("));
+        let writes =
+            code(&text).any(|line| line.contains("worklogs::put(") || line.contains("worklogs::delete("));
         let allowed = ["src/sync/apply.rs", "src/sync/events.rs"].contains(&name.as_str());
         assert!(!writes || allowed, "{name} writes worklogs");
     }
@@ -90,12 +100,24 @@ fn files_and_functions_stay_readable() {
             let mut begun: Option<(usize, usize)> = None;
             for (at, line) in text.lines().enumerate() {
                 let indent = line.len() - line.trim_start().len();
-                let is_fn = ["fn ", "pub fn ", "async fn ", "pub async fn ", "pub(crate) fn ", "pub(super) fn ", "pub(super) async fn "]
-                    .iter().any(|start| line.trim_start().starts_with(start));
+                let is_fn = [
+                    "fn ",
+                    "pub fn ",
+                    "async fn ",
+                    "pub async fn ",
+                    "pub(crate) fn ",
+                    "pub(super) fn ",
+                    "pub(super) async fn ",
+                ]
+                .iter()
+                .any(|start| line.trim_start().starts_with(start));
                 if is_fn && begun.is_none() {
                     begun = Some((at, indent));
                 }
-                if let Some((from, depth)) = begun && (line.trim_end() == format!("{}}}", " ".repeat(depth)) || (at == from && line.ends_with('}'))) {
+                if let Some((from, depth)) = begun
+                    && (line.trim_end() == format!("{}}}", " ".repeat(depth))
+                        || (at == from && line.ends_with('}')))
+                {
                     assert!(at - from <= most_in_function, "{name}:{} has {} lines", from + 1, at - from);
                     begun = None;
                 }

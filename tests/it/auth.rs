@@ -59,9 +59,19 @@ fn all_vectors_of_the_reference_libraries_hold() {
         let text = |name: &str| vector[name].as_str().unwrap_or_default();
         let url = text("url");
         let base = text("baseUrl");
-        let path_of = |url: &str| url.split_once("://").map_or(url.to_owned(), |(_, rest)| rest.find('/').map_or(String::new(), |at| rest[at..].to_owned()));
-        let (target, base_path) = (if url.starts_with('/') { url.to_owned() } else { path_of(url) }, path_of(base));
-        assert_eq!(qsh::canonical(text("method"), &target, &base_path), text("canonical"), "{}", text("name"));
+        let path_of = |url: &str| {
+            url.split_once("://").map_or(url.to_owned(), |(_, rest)| {
+                rest.find('/').map_or(String::new(), |at| rest[at..].to_owned())
+            })
+        };
+        let (target, base_path) =
+            (if url.starts_with('/') { url.to_owned() } else { path_of(url) }, path_of(base));
+        assert_eq!(
+            qsh::canonical(text("method"), &target, &base_path),
+            text("canonical"),
+            "{}",
+            text("name")
+        );
         assert_eq!(qsh::hash(text("method"), &target, &base_path), text("qsh"), "{}", text("name"));
     }
 }
@@ -125,13 +135,27 @@ async fn each_route_takes_one_kind_of_token() {
                 let gone = url.replace(&world.ids.by_ana.to_string(), "4242").replace("/77", "/4242");
                 let reply = send(&world, route.method, &gone, body, &headers).await;
                 let let_in = kind == Some(route.token);
-                assert_eq!(reply.status == 401, !let_in, "{} {} {presented:?}: {}", route.method, route.path, reply.status);
+                assert_eq!(
+                    reply.status == 401,
+                    !let_in,
+                    "{} {} {presented:?}: {}",
+                    route.method,
+                    route.path,
+                    reply.status
+                );
                 checked += 1;
                 continue;
             }
             let reply = send(&world, route.method, &url, body, &headers).await;
             let let_in = route.token == TokenKind::None || kind == Some(route.token);
-            assert_eq!(reply.status == 401, !let_in, "{} {} {presented:?}: {}", route.method, route.path, reply.text);
+            assert_eq!(
+                reply.status == 401,
+                !let_in,
+                "{} {} {presented:?}: {}",
+                route.method,
+                route.path,
+                reply.text
+            );
             checked += 1;
         }
     }
@@ -143,10 +167,16 @@ async fn each_route_takes_one_kind_of_token() {
 #[test]
 fn the_openapi_document_names_every_route() {
     let document: Value = serde_json::from_str(&hourbook::web::openapi::render().unwrap()).unwrap();
-    let mut documented: Vec<String> = document["paths"].as_object().unwrap().iter()
-        .flat_map(|(path, methods)| methods.as_object().unwrap().keys().map(move |method| format!("{} {path}", method.to_uppercase())))
+    let mut documented: Vec<String> = document["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .flat_map(|(path, methods)| {
+            methods.as_object().unwrap().keys().map(move |method| format!("{} {path}", method.to_uppercase()))
+        })
         .collect();
-    let mut table: Vec<String> = routes::all().iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+    let mut table: Vec<String> =
+        routes::all().iter().map(|route| format!("{} {}", route.method, route.path)).collect();
     documented.sort();
     table.sort();
     assert_eq!(documented, table);
@@ -169,10 +199,21 @@ async fn context_tokens_are_checked_in_every_claim() {
         }
         tokens::hs256(&claims, &secret)
     };
-    let status = |token: String| { let world = &world; async move { send(world, "GET", "/api/v1/settings", None, &with(&token)).await.status } };
+    let status = |token: String| {
+        let world = &world;
+        async move { send(world, "GET", "/api/v1/settings", None, &with(&token)).await.status }
+    };
     assert_eq!(status(twisted(json!({}))).await, 200);
-    assert_eq!(status(twisted(json!({ "iat": now + 30, "exp": now + 200 }))).await, 200, "clocks may differ by a minute");
-    assert_eq!(status(twisted(json!({ "iat": now - 200, "exp": now - 30 }))).await, 200, "clocks may differ by a minute");
+    assert_eq!(
+        status(twisted(json!({ "iat": now + 30, "exp": now + 200 }))).await,
+        200,
+        "clocks may differ by a minute"
+    );
+    assert_eq!(
+        status(twisted(json!({ "iat": now - 200, "exp": now - 30 }))).await,
+        200,
+        "clocks may differ by a minute"
+    );
     for (why, fields) in [
         ("expired", json!({ "iat": now - 200, "exp": now - 61 })),
         ("not yet valid", json!({ "nbf": now + 90, "exp": now + 200 })),
@@ -185,7 +226,8 @@ async fn context_tokens_are_checked_in_every_claim() {
     ] {
         assert_eq!(status(twisted(fields)).await, 401, "{why}");
     }
-    let no_user = send(&world, "GET", "/api/v1/settings", None, &with(&twisted(json!({ "sub": null })))).await;
+    let no_user =
+        send(&world, "GET", "/api/v1/settings", None, &with(&twisted(json!({ "sub": null })))).await;
     assert_eq!((no_user.status, no_user.json["code"].as_str()), (403, Some("no_user")));
     world.end().await;
 }
@@ -199,24 +241,43 @@ async fn algorithms_are_pinned() {
     let secret = world.site.state().installation.clone().unwrap().secret;
     let claims = json!({ "iss": world.site.client_key(), "iat": now, "exp": now + 60, "sub": ANA, "qsh": "context-qsh" });
     for algorithm in [Algorithm::HS384, Algorithm::HS512] {
-        let token = jsonwebtoken::encode(&Header::new(algorithm), &claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap();
+        let token = jsonwebtoken::encode(
+            &Header::new(algorithm),
+            &claims,
+            &EncodingKey::from_secret(secret.as_bytes()),
+        )
+        .unwrap();
         assert_eq!(send(&world, "GET", "/api/v1/me", None, &with(&token)).await.status, 401, "{algorithm:?}");
     }
     let key = world.cloud.install_key();
     let rs256 = tokens::rs256(&claims, Some(&key.kid), &key.private_pem);
-    assert_eq!(send(&world, "GET", "/api/v1/me", None, &with(&rs256)).await.status, 401, "RS256 on an HS256 route");
+    assert_eq!(
+        send(&world, "GET", "/api/v1/me", None, &with(&rs256)).await.status,
+        401,
+        "RS256 on an HS256 route"
+    );
     let good = world.site.context_token(ANA);
     let payload = good.split('.').nth(1).unwrap();
     // {"alg":"none"} and an empty signature.
     let none = format!("{}{}.{payload}.", "ey", "JhbGciOiJub25lIn0");
     assert_eq!(send(&world, "GET", "/api/v1/me", None, &with(&none)).await.status, 401, "none");
-    let hs_install = tokens::hs256(&json!({ "iss": world.site.client_key(), "iat": now, "exp": now + 60, "aud": [world.url()],
-        "qsh": hourbook_simulator::qsh::hash("POST", "/connect/uninstalled") }), &secret);
+    let hs_install = tokens::hs256(
+        &json!({ "iss": world.site.client_key(), "iat": now, "exp": now + 60, "aud": [world.url()],
+        "qsh": hourbook_simulator::qsh::hash("POST", "/connect/uninstalled") }),
+        &secret,
+    );
     let body = json!({ "key": crate::support::APP_KEY, "clientKey": world.site.client_key() });
-    assert_eq!(send(&world, "POST", "/connect/uninstalled", Some(&body), &with(&hs_install)).await.status, 401, "HS256 on an RS256 route");
+    assert_eq!(
+        send(&world, "POST", "/connect/uninstalled", Some(&body), &with(&hs_install)).await.status,
+        401,
+        "HS256 on an RS256 route"
+    );
     let twice = vec![("Authorization", format!("JWT {good}")), ("Authorization", format!("JWT {good}"))];
     assert_eq!(send(&world, "GET", "/api/v1/me", None, &twice).await.status, 401, "two tokens are none");
-    assert_eq!(send(&world, "GET", "/api/v1/me", None, &[("Authorization", format!("Bearer {good}"))]).await.status, 401);
+    assert_eq!(
+        send(&world, "GET", "/api/v1/me", None, &[("Authorization", format!("Bearer {good}"))]).await.status,
+        401
+    );
     assert_eq!(send(&world, "GET", "/api/v1/me", None, &with(&"x".repeat(20_000))).await.status, 401);
     world.end().await;
 }
@@ -227,8 +288,14 @@ async fn a_page_token_holds_for_its_very_request() {
     let world = World::installed().await;
     let url = world.site.page_url(&format!("/connect/panel?issueId={}", world.ids.issue), ANA);
     assert_eq!(send(&world, "GET", &url, None, &[]).await.status, 200);
-    let other_issue = url.replace(&format!("issueId={}", world.ids.issue), &format!("issueId={}", world.ids.secret_issue));
-    for changed in [other_issue, format!("{url}&extra=1"), url.replace("/connect/panel", "/connect/admin"), format!("{url}&jwt=x")] {
+    let other_issue =
+        url.replace(&format!("issueId={}", world.ids.issue), &format!("issueId={}", world.ids.secret_issue));
+    for changed in [
+        other_issue,
+        format!("{url}&extra=1"),
+        url.replace("/connect/panel", "/connect/admin"),
+        format!("{url}&jwt=x"),
+    ] {
         assert_eq!(send(&world, "GET", &changed, None, &[]).await.status, 401, "{changed}");
     }
     world.end().await;
@@ -242,7 +309,8 @@ async fn people_act_through_tokens_of_least_scope() {
     for key in ["least-scope-1", "least-scope-2"] {
         assert_eq!(world.as_user(BEN).log_work(world.ids.issue, key, &body).await.status, 201);
     }
-    let scopes: Vec<String> = world.site.state().tokens.values().map(|(_, scopes, _)| scopes.clone()).collect();
+    let scopes: Vec<String> =
+        world.site.state().tokens.values().map(|(_, scopes, _)| scopes.clone()).collect();
     assert_eq!(scopes, ["READ WRITE"], "one token for two writes");
     world.advance(std::time::Duration::from_secs(1000));
     assert_eq!(world.as_user(BEN).log_work(world.ids.issue, "least-scope-3", &body).await.status, 201);

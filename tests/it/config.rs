@@ -1,7 +1,7 @@
 //! Configuration, descriptor, and what the command line says.
 
-use crate::support::{MASTER_KEYS, World};
 use crate::support::client::send;
+use crate::support::{MASTER_KEYS, World};
 use hourbook::config::{Config, Env, VARIABLES};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -30,7 +30,16 @@ fn all_problems_are_told_at_once() {
         ("HOURBOOK_DATABASE_URL", "postgres://x"),
         ("HOURBOOK_APP_KEY", "with spaces"),
     ]);
-    for name in ["LISTEN", "BASE_URL", "MASTER_KEYS", "RECEIPT_KEY", "ALLOWED_SITES", "INCREMENTAL_SECS", "DATABASE_URL", "APP_KEY"] {
+    for name in [
+        "LISTEN",
+        "BASE_URL",
+        "MASTER_KEYS",
+        "RECEIPT_KEY",
+        "ALLOWED_SITES",
+        "INCREMENTAL_SECS",
+        "DATABASE_URL",
+        "APP_KEY",
+    ] {
         assert!(text.contains(&format!("HOURBOOK_{name}")), "{name} in {text}");
     }
     assert!(text.contains("8 problem(s)"), "{text}");
@@ -39,8 +48,15 @@ fn all_problems_are_told_at_once() {
 #[test]
 fn the_least_that_is_needed_is_a_base_url_and_a_key() {
     let text = problems(&[]);
-    assert!(text.contains("HOURBOOK_BASE_URL is missing") && text.contains("HOURBOOK_MASTER_KEYS is missing"), "{text}");
-    let least = [("HOURBOOK_BASE_URL", "https://hourbook.example.com/"), ("HOURBOOK_MASTER_KEYS", MASTER_KEYS), ("HOURBOOK_LISTEN", "")];
+    assert!(
+        text.contains("HOURBOOK_BASE_URL is missing") && text.contains("HOURBOOK_MASTER_KEYS is missing"),
+        "{text}"
+    );
+    let least = [
+        ("HOURBOOK_BASE_URL", "https://hourbook.example.com/"),
+        ("HOURBOOK_MASTER_KEYS", MASTER_KEYS),
+        ("HOURBOOK_LISTEN", ""),
+    ];
     let config = Config::from_env(&env(&least)).unwrap();
     assert_eq!(config.base_url, "https://hourbook.example.com");
     assert_eq!(config.incremental_secs, 900);
@@ -65,14 +81,34 @@ fn every_variable_is_documented() {
         .collect();
     let names: Vec<&str> = documented.iter().map(|(_, name, _)| *name).collect();
     assert_eq!(names, VARIABLES);
-    let values: Env = documented.iter().filter(|(_, _, value)| !value.is_empty()).map(|(_, name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let mut values: Env = values.into_iter().filter(|(name, _)| name != "HOURBOOK_DATABASE_URL" && name != "HOURBOOK_RECEIPT_KEY").collect();
+    let values: Env = documented
+        .iter()
+        .filter(|(_, _, value)| !value.is_empty())
+        .map(|(_, name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let mut values: Env = values
+        .into_iter()
+        .filter(|(name, _)| name != "HOURBOOK_DATABASE_URL" && name != "HOURBOOK_RECEIPT_KEY")
+        .collect();
     values.insert("HOURBOOK_MASTER_KEYS".into(), MASTER_KEYS.into());
     let shown = Config::from_env(&values).unwrap();
-    let usual = Config::from_env(&env(&[("HOURBOOK_BASE_URL", "https://hourbook.example.com"), ("HOURBOOK_MASTER_KEYS", MASTER_KEYS)])).unwrap();
+    let usual = Config::from_env(&env(&[
+        ("HOURBOOK_BASE_URL", "https://hourbook.example.com"),
+        ("HOURBOOK_MASTER_KEYS", MASTER_KEYS),
+    ]))
+    .unwrap();
     let summary = |config: &Config| {
-        (config.listen, config.ops_listen, config.app_key.clone(), config.connect_keys_url.clone(), config.oauth_url.clone(),
-         config.incremental_secs, config.points_per_hour, config.region.clone(), config.storage.data_dir.clone())
+        (
+            config.listen,
+            config.ops_listen,
+            config.app_key.clone(),
+            config.connect_keys_url.clone(),
+            config.oauth_url.clone(),
+            config.incremental_secs,
+            config.points_per_hour,
+            config.region.clone(),
+            config.storage.data_dir.clone(),
+        )
     };
     assert_eq!(summary(&shown), summary(&usual), "the example shows the defaults");
 }
@@ -94,7 +130,10 @@ async fn the_descriptor_validates_and_names_only_routes_that_exist() {
     let world = World::start().await;
     let descriptor = send(&world, "GET", "/atlassian-connect.json", None, &[]).await.json;
     assert_eq!(descriptor["baseUrl"], world.url());
-    assert_eq!(descriptor["apiMigrations"], serde_json::json!({ "signed-install": true, "context-qsh": true, "gdpr": true }));
+    assert_eq!(
+        descriptor["apiMigrations"],
+        serde_json::json!({ "signed-install": true, "context-qsh": true, "gdpr": true })
+    );
     assert_eq!(descriptor["scopes"], serde_json::json!(["READ", "WRITE", "DELETE", "ACT_AS_USER"]));
     let paths: BTreeSet<&str> = hourbook::web::routes::all().iter().map(|route| route.path).collect();
     let mut urls = Vec::new();
@@ -110,7 +149,8 @@ async fn the_descriptor_validates_and_names_only_routes_that_exist() {
         let mut https = descriptor.clone();
         https["baseUrl"] = "https://hourbook.example.com".into();
         https["links"]["self"] = "https://hourbook.example.com/atlassian-connect.json".into();
-        let errors: Vec<String> = validator.iter_errors(&https).map(|error| format!("{}: {error}", error.instance_path)).collect();
+        let errors: Vec<String> =
+            validator.iter_errors(&https).map(|error| format!("{}: {error}", error.instance_path)).collect();
         assert!(errors.is_empty(), "{errors:#?}");
     }
     world.end().await;
@@ -121,7 +161,9 @@ fn collect_urls(value: &Value, urls: &mut Vec<String>) {
         Value::Object(fields) => {
             for (name, value) in fields {
                 match value {
-                    Value::String(text) if name == "url" || name == "installed" || name == "uninstalled" => urls.push(text.clone()),
+                    Value::String(text) if name == "url" || name == "installed" || name == "uninstalled" => {
+                        urls.push(text.clone())
+                    }
                     other => collect_urls(other, urls),
                 }
             }
@@ -138,7 +180,8 @@ fn hourbook(data_dir: &std::path::Path, args: &[&str]) -> (bool, String) {
         .env("HOURBOOK_DATA_DIR", data_dir)
         .output()
         .unwrap();
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     (output.status.success(), text)
 }
 
@@ -148,11 +191,16 @@ async fn the_operator_lists_shows_syncs_and_wipes_through_the_server() {
     let (dir, tenant) = (world.data_dir(), world.tenant_id(&world.site).await);
     let run = |args: Vec<String>| {
         let dir = dir.clone();
-        tokio::task::spawn_blocking(move || hourbook(&dir, &args.iter().map(String::as_str).collect::<Vec<_>>()))
+        tokio::task::spawn_blocking(move || {
+            hourbook(&dir, &args.iter().map(String::as_str).collect::<Vec<_>>())
+        })
     };
     let args = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
     let (ok, text) = run(args("tenant list")).await.unwrap();
-    assert!(ok && text.contains(&tenant) && text.contains("active") && text.contains(&world.site.base_url), "{text}");
+    assert!(
+        ok && text.contains(&tenant) && text.contains("active") && text.contains(&world.site.base_url),
+        "{text}"
+    );
     let (ok, text) = run(args(&format!("tenant show {}", &tenant[..8]))).await.unwrap();
     assert!(ok && text.contains("worklogs   4"), "{text}");
     let (ok, text) = run(args(&format!("tenant sync {tenant} --full"))).await.unwrap();
@@ -199,7 +247,9 @@ async fn the_operator_has_a_port_of_their_own() {
     }
     let ops = format!("http://{}", world.running().ops);
     let metrics = send(&world, "GET", &format!("{ops}/metrics"), None, &[]).await.text;
-    for name in ["hourbook_requests_total", "hourbook_jira_calls_total", "hourbook_jobs_total", "hourbook_waiting"] {
+    for name in
+        ["hourbook_requests_total", "hourbook_jira_calls_total", "hourbook_jobs_total", "hourbook_waiting"]
+    {
         assert!(metrics.contains(name), "{name} in {metrics}");
     }
     let tenants = send(&world, "GET", &format!("{ops}/ops/tenants"), None, &[]).await.json;

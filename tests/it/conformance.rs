@@ -13,8 +13,10 @@ async fn use_everything(world: &World) {
     assert_eq!(world.site.install(&world.url(), APP_KEY).await, 204);
     world.settle(&world.site).await;
     let ben = world.as_user(BEN);
-    let body = json!({ "started": "2026-03-02T09:00:00Z", "duration": "1h", "comment": "canary", "tags": ["77"] });
-    let id = ben.log_work(world.ids.issue, "conformance-1", &body).await.json["id"].as_str().unwrap().to_owned();
+    let body =
+        json!({ "started": "2026-03-02T09:00:00Z", "duration": "1h", "comment": "canary", "tags": ["77"] });
+    let id =
+        ben.log_work(world.ids.issue, "conformance-1", &body).await.json["id"].as_str().unwrap().to_owned();
     let path = format!("/api/v1/issues/{}/worklogs/{id}", world.ids.issue);
     assert_eq!(ben.put(&path, &json!({ "timeSpentSeconds": 60, "tags": [] })).await.status, 200);
     assert_eq!(ben.put(&path, &json!({ "tags": ["77"] })).await.status, 200);
@@ -24,7 +26,8 @@ async fn use_everything(world: &World) {
     assert_eq!(ben.delete(&path).await.status, 204);
     assert_eq!(ben.delete(&path).await.status, 404);
     world.sync(&world.site, "incremental").await;
-    as_app(world, "POST", "/rest/api/3/search/jql", Some(json!({ "jql": "project = CAN", "maxResults": 1 }))).await;
+    as_app(world, "POST", "/rest/api/3/search/jql", Some(json!({ "jql": "project = CAN", "maxResults": 1 })))
+        .await;
     as_app(world, "GET", "/rest/api/3/mypermissions?permissions=ADMINISTER,BROWSE_PROJECTS", None).await;
     as_app(world, "GET", &format!("/rest/api/3/user/bulk?accountId={ANA}"), None).await;
     as_app(world, "GET", "/rest/api/3/webhook/failed", None).await;
@@ -35,7 +38,9 @@ async fn as_app(world: &World, method: &str, target: &str, body: Option<Value>) 
     let now = world.cloud.clock.now_ms() / 1000;
     let secret = world.site.state().installation.clone().unwrap().secret;
     let claims = json!({ "iss": APP_KEY, "iat": now, "exp": now + 60, "qsh": hourbook_simulator::qsh::hash(method, target) });
-    let mut request = world.http.request(method.parse().unwrap(), format!("{}{target}", world.site.base_url))
+    let mut request = world
+        .http
+        .request(method.parse().unwrap(), format!("{}{target}", world.site.base_url))
         .header("Authorization", format!("JWT {}", tokens::hs256(&claims, &secret)));
     if let Some(body) = body {
         request = request.json(&body);
@@ -51,19 +56,33 @@ impl Document {
         let parts: Vec<&str> = exchange.path.split('/').collect();
         let fits = |template: &str| {
             let wanted: Vec<&str> = template.split('/').collect();
-            wanted.len() == parts.len() && wanted.iter().zip(&parts).all(|(wanted, part)| wanted.starts_with('{') || wanted == part)
+            wanted.len() == parts.len()
+                && wanted.iter().zip(&parts).all(|(wanted, part)| wanted.starts_with('{') || wanted == part)
         };
         let method = exchange.method.to_lowercase();
-        let mut found: Vec<(&String, &Value)> = self.0["paths"].as_object()?.iter()
-            .filter(|(template, methods)| fits(template) && methods.get(&method).is_some()).collect();
+        let mut found: Vec<(&String, &Value)> = self.0["paths"]
+            .as_object()?
+            .iter()
+            .filter(|(template, methods)| fits(template) && methods.get(&method).is_some())
+            .collect();
         found.sort_by_key(|(template, _)| template.matches('{').count());
-        found.first().map(|(template, methods)| (format!("{} {template}", exchange.method), &methods[method.as_str()]))
+        found
+            .first()
+            .map(|(template, methods)| (format!("{} {template}", exchange.method), &methods[method.as_str()]))
     }
 
     fn errors(&self, schema: &Value, instance: &Value) -> Vec<String> {
         let whole = json!({ "allOf": [schema], "components": self.0["components"] });
-        let validator = jsonschema::options().with_draft(jsonschema::Draft::Draft7).should_validate_formats(false).build(&whole).unwrap();
-        validator.iter_errors(instance).map(|error| format!("{}: {error}", error.instance_path)).take(3).collect()
+        let validator = jsonschema::options()
+            .with_draft(jsonschema::Draft::Draft7)
+            .should_validate_formats(false)
+            .build(&whole)
+            .unwrap();
+        validator
+            .iter_errors(instance)
+            .map(|error| format!("{}: {error}", error.instance_path))
+            .take(3)
+            .collect()
     }
 
     fn check(&self, exchange: &Exchange, problems: &mut Vec<String>) -> Option<String> {
@@ -71,8 +90,13 @@ impl Document {
             problems.push(format!("{} {} is no operation of Jira", exchange.method, exchange.path));
             return None;
         };
-        let known: Vec<&str> = operation["parameters"].as_array().into_iter().flatten()
-            .filter(|parameter| parameter["in"] == "query").filter_map(|parameter| parameter["name"].as_str()).collect();
+        let known: Vec<&str> = operation["parameters"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|parameter| parameter["in"] == "query")
+            .filter_map(|parameter| parameter["name"].as_str())
+            .collect();
         for pair in exchange.query.split('&').filter(|pair| !pair.is_empty()) {
             let parameter = pair.split('=').next().unwrap();
             if !known.contains(&parameter) {
@@ -81,7 +105,9 @@ impl Document {
         }
         let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
         if let Some(request) = exchange.request.as_ref().filter(|_| schema.is_object()) {
-            problems.extend(self.errors(schema, request).into_iter().map(|error| format!("{name} request: {error}")));
+            problems.extend(
+                self.errors(schema, request).into_iter().map(|error| format!("{name} request: {error}")),
+            );
         }
         let Some(response) = operation["responses"].get(exchange.status.to_string()) else {
             problems.push(format!("{name} never answers {}", exchange.status));
@@ -89,7 +115,11 @@ impl Document {
         };
         let schema = &response["content"]["application/json"]["schema"];
         if let Some(body) = exchange.response.as_ref().filter(|_| schema.is_object()) {
-            problems.extend(self.errors(schema, body).into_iter().map(|error| format!("{name} {} response: {error}", exchange.status)));
+            problems.extend(
+                self.errors(schema, body)
+                    .into_iter()
+                    .map(|error| format!("{name} {} response: {error}", exchange.status)),
+            );
         }
         Some(name)
     }
@@ -105,7 +135,12 @@ async fn requests_and_answers_fit_jiras_openapi_document() {
     let mut checked = BTreeSet::new();
     for exchange in &exchanges {
         // One of each kind is enough: validating is slow.
-        let kind = (exchange.method.clone(), exchange.path.clone(), exchange.query.split('=').next().map(str::to_owned), exchange.status);
+        let kind = (
+            exchange.method.clone(),
+            exchange.path.clone(),
+            exchange.query.split('=').next().map(str::to_owned),
+            exchange.status,
+        );
         if checked.insert(kind) {
             seen.extend(document.check(exchange, &mut problems));
         }

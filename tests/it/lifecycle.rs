@@ -42,18 +42,27 @@ async fn an_uninstalled_tenant_is_gone_and_the_other_is_untouched() {
     let reply = send(&world, "GET", "/api/v1/sync", None, &bearer(&token)).await;
     assert_eq!((reply.status, reply.json["code"].as_str()), (401, Some("unknown_tenant")));
     assert_eq!(send(&world, "GET", &page, None, &[]).await.status, 401);
-    assert_eq!(send(&world, "POST", "/connect/webhooks", Some(&json!({})), &bearer(&webhook)).await.status, 401);
+    assert_eq!(
+        send(&world, "POST", "/connect/webhooks", Some(&json!({})), &bearer(&webhook)).await.status,
+        401
+    );
 
     let receipt = eventually("the receipt is written", || async {
         let (app, id) = (&world.running().app, tenant.clone());
-        let found = app.control.read(move |conn| hourbook_store::control::receipts::of_tenant(conn, &id)).await;
+        let found =
+            app.control.read(move |conn| hourbook_store::control::receipts::of_tenant(conn, &id)).await;
         found.unwrap().ok_or_else(|| "no receipt".to_owned())
     })
     .await;
     assert!(!folder.exists(), "the files are gone");
     assert_eq!(world.running().app.inbox.count(&tenant).await.unwrap(), 0);
     let id = tenant.clone();
-    let row = world.running().app.control.read(move |conn| hourbook_store::control::installations::find(conn, &id)).await;
+    let row = world
+        .running()
+        .app
+        .control
+        .read(move |conn| hourbook_store::control::installations::find(conn, &id))
+        .await;
     let row = row.unwrap().unwrap();
     assert_eq!((row.state.as_str(), row.wrapped_key, row.shared_secret), ("closed", None, None));
 
@@ -61,7 +70,10 @@ async fn an_uninstalled_tenant_is_gone_and_the_other_is_untouched() {
     let text = |name: &str| shown[name].as_str().unwrap().to_owned();
     let (body, key) = (text("body"), text("publicKey"));
     hourbook_crypto::receipt::verify_hex(&key, body.as_bytes(), &text("signature")).unwrap();
-    assert!(hourbook_crypto::receipt::verify_hex(&key, body.replace('4', "5").as_bytes(), &text("signature")).is_err());
+    assert!(
+        hourbook_crypto::receipt::verify_hex(&key, body.replace('4', "5").as_bytes(), &text("signature"))
+            .is_err()
+    );
     let body: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!(body["existed"]["worklogs"], 4);
     assert_eq!(body["existed"]["tags"], 1);
@@ -114,7 +126,8 @@ async fn an_imported_site_supersedes_its_old_tenant_once_it_is_proved() {
     assert_eq!(world.site.install(&world.url(), APP_KEY).await, 204);
     world.settle(&world.site).await;
     assert_ne!(world.tenant_id(&world.site).await, old);
-    let reply = send(&world, "GET", "/api/v1/me", None, &[("Authorization", format!("JWT {old_token}"))]).await;
+    let reply =
+        send(&world, "GET", "/api/v1/me", None, &[("Authorization", format!("JWT {old_token}"))]).await;
     assert_eq!((reply.status, reply.json["code"].as_str()), (401, Some("suspended")));
     world.end().await;
 }
@@ -125,7 +138,8 @@ async fn an_installation_that_the_site_does_not_know_supersedes_nobody() {
     let world = World::installed().await;
     // The other site's installation claims the first one's address.
     let twist = Twist { body: Some(json!({ "baseUrl": world.site.base_url })), ..Twist::default() };
-    let stolen = world.other.call("installed", &world.url(), APP_KEY, Some("canarysecret-stolen"), &twist).await;
+    let stolen =
+        world.other.call("installed", &world.url(), APP_KEY, Some("canarysecret-stolen"), &twist).await;
     assert_eq!(stolen, 204);
     eventually("the impostor is refused by the site", || async {
         let refused = !world.site.state().unauthorised.is_empty();
@@ -155,7 +169,8 @@ async fn lifecycle_calls_need_a_valid_install_token() {
     ] {
         assert_eq!(world.site.call("installed", &url, APP_KEY, secret, &twist).await, 401, "{why}");
     }
-    for (aud, why) in [(json!(url), "a string"), (json!([format!("{url}/")]), "a list with a trailing slash")] {
+    for (aud, why) in [(json!(url), "a string"), (json!([format!("{url}/")]), "a list with a trailing slash")]
+    {
         let status = world.site.call("installed", &url, APP_KEY, secret, &call(json!({ "aud": aud }))).await;
         assert_eq!(status, 204, "an audience as {why}");
         let gone = world.site.call("uninstalled", &url, APP_KEY, None, &Twist::default()).await;
@@ -190,7 +205,14 @@ async fn installation_keys_are_found_by_id_and_unknown_ones_are_remembered() {
         let claims = json!({ "iss": "x", "iat": 1, "exp": 2 });
         let token = hourbook_simulator::tokens::rs256(&claims, Some(kid), &forged.private_pem);
         let body = json!({ "key": APP_KEY, "clientKey": "x" });
-        let reply = send(&world, "POST", "/connect/installed", Some(&body), &[("Authorization", format!("JWT {token}"))]).await;
+        let reply = send(
+            &world,
+            "POST",
+            "/connect/installed",
+            Some(&body),
+            &[("Authorization", format!("JWT {token}"))],
+        )
+        .await;
         assert_eq!(reply.status, 401, "{kid}");
     }
     assert_eq!(world.cloud.key_requests(), 3, "asked once for the unknown id, never for the strange ones");
@@ -220,10 +242,14 @@ async fn a_wipe_goes_on_after_a_crash() {
     world.site.state().installation = None;
     world.boot().await;
     let folder = world.data_dir().join("tenants").join(&tenant);
-    eventually("the files are gone", || async { (!folder.exists()).then_some(()).ok_or_else(|| "still there".to_owned()) }).await;
+    eventually("the files are gone", || async {
+        (!folder.exists()).then_some(()).ok_or_else(|| "still there".to_owned())
+    })
+    .await;
     eventually("the receipt is written", || async {
         let (app, id) = (&world.running().app, tenant.clone());
-        let found = app.control.read(move |conn| hourbook_store::control::receipts::of_tenant(conn, &id)).await;
+        let found =
+            app.control.read(move |conn| hourbook_store::control::receipts::of_tenant(conn, &id)).await;
         found.unwrap().ok_or_else(|| "no receipt".to_owned())
     })
     .await;

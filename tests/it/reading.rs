@@ -8,7 +8,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 fn ids(list: &Value) -> BTreeSet<i64> {
-    list["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().parse().unwrap()).collect()
+    list["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["id"].as_str().unwrap().parse().unwrap())
+        .collect()
 }
 
 #[tokio::test]
@@ -17,8 +22,15 @@ async fn nobody_reads_a_worklog_of_an_issue_that_they_may_not_browse() {
     let Fixture { issue, secret_issue, by_ana, by_ben, by_cleo, by_ben_hidden, .. } = world.ids;
     let on = |issue: i64| format!("/api/v1/issues/{issue}/worklogs");
     assert_eq!(ids(&world.as_user(BEN).get(&on(issue)).await.json), BTreeSet::from([by_ana, by_ben]));
-    assert_eq!(ids(&world.as_user(CLEO).get(&on(secret_issue)).await.json), BTreeSet::from([by_cleo, by_ben_hidden]));
-    for path in [on(secret_issue), format!("{}/{by_cleo}", on(secret_issue)), format!("/api/v1/issues/{secret_issue}/panel")] {
+    assert_eq!(
+        ids(&world.as_user(CLEO).get(&on(secret_issue)).await.json),
+        BTreeSet::from([by_cleo, by_ben_hidden])
+    );
+    for path in [
+        on(secret_issue),
+        format!("{}/{by_cleo}", on(secret_issue)),
+        format!("/api/v1/issues/{secret_issue}/panel"),
+    ] {
         let hidden = world.as_user(BEN).get(&path).await;
         assert_eq!((hidden.status, hidden.json["code"].as_str()), (404, Some("issue_not_found")), "{path}");
         let absent = world.as_user(BEN).get(&path.replace(&secret_issue.to_string(), "424242")).await;
@@ -35,20 +47,41 @@ async fn lists_narrow_to_ones_own_without_the_report_right() {
     let ben = world.as_user(BEN);
     let own = ben.get("/api/v1/worklogs").await.json;
     assert_eq!(ids(&own), BTreeSet::from([by_ben, by_ben_hidden]));
-    let hidden = own["items"].as_array().unwrap().iter().find(|item| item["id"] == by_ben_hidden.to_string()).unwrap();
+    let hidden =
+        own["items"].as_array().unwrap().iter().find(|item| item["id"] == by_ben_hidden.to_string()).unwrap();
     assert_eq!((&hidden["issueId"], hidden["timeSpentSeconds"].as_i64()), (&Value::Null, Some(900)));
     assert_eq!(ids(&ben.get(&format!("/api/v1/worklogs?account={CLEO}")).await.json), BTreeSet::new());
     assert_eq!(ids(&ben.get(&format!("/api/v1/worklogs?issue={secret_issue}")).await.json), BTreeSet::new());
-    assert_eq!(ids(&world.as_user(ANA).get("/api/v1/worklogs").await.json), BTreeSet::from([by_ana, by_ben, by_cleo, by_ben_hidden]));
+    assert_eq!(
+        ids(&world.as_user(ANA).get("/api/v1/worklogs").await.json),
+        BTreeSet::from([by_ana, by_ben, by_cleo, by_ben_hidden])
+    );
 
     let refused = ben.put("/api/v1/settings", &json!({ "reportRight": "everyone" })).await;
     assert_eq!(refused.json["code"], "admin_only");
-    assert_eq!(world.as_user(ANA).put("/api/v1/settings", &json!({ "reportRight": "nobody" })).await.status, 400);
-    assert_eq!(world.as_user(ANA).put("/api/v1/settings", &json!({ "reportRight": "everyone" })).await.status, 200);
+    assert_eq!(
+        world.as_user(ANA).put("/api/v1/settings", &json!({ "reportRight": "nobody" })).await.status,
+        400
+    );
+    assert_eq!(
+        world.as_user(ANA).put("/api/v1/settings", &json!({ "reportRight": "everyone" })).await.status,
+        200
+    );
     let all = ben.get("/api/v1/worklogs").await.json;
-    assert_eq!(ids(&all), BTreeSet::from([by_ana, by_ben, by_ben_hidden]), "still not Cleo's on the hidden issue");
-    assert_eq!(ben.get("/api/v1/me").await.json, json!({ "accountId": BEN, "jiraAdmin": false, "mayReport": true }));
-    assert_eq!(world.on(&world.other, BEN).get("/api/v1/me").await.json["mayReport"], false, "the other tenant's setting is its own");
+    assert_eq!(
+        ids(&all),
+        BTreeSet::from([by_ana, by_ben, by_ben_hidden]),
+        "still not Cleo's on the hidden issue"
+    );
+    assert_eq!(
+        ben.get("/api/v1/me").await.json,
+        json!({ "accountId": BEN, "jiraAdmin": false, "mayReport": true })
+    );
+    assert_eq!(
+        world.on(&world.other, BEN).get("/api/v1/me").await.json["mayReport"],
+        false,
+        "the other tenant's setting is its own"
+    );
     world.end().await;
 }
 
@@ -66,14 +99,25 @@ async fn permissions_are_asked_of_jira_and_remembered_for_a_minute() {
     assert_eq!(world.as_user(BEN).get(&path).await.status, 404, "asked again");
     world.site.fail("", "/permissions/check", hourbook_simulator::faults::Fault::Status(503), 4);
     let unknown = world.as_user(CLEO).get(&path).await;
-    assert_eq!((unknown.status, unknown.json["code"].as_str()), (503, Some("jira_unavailable")), "denied when unknown");
+    assert_eq!(
+        (unknown.status, unknown.json["code"].as_str()),
+        (503, Some("jira_unavailable")),
+        "denied when unknown"
+    );
     world.end().await;
 }
 
 #[tokio::test]
 async fn filters_and_cursors() {
     let world = World::installed().await;
-    let day = |day: u32, hour: u32| chrono::NaiveDate::from_ymd_opt(2026, 3, day).unwrap().and_hms_opt(hour, 30, 0).unwrap().and_utc().timestamp_millis();
+    let day = |day: u32, hour: u32| {
+        chrono::NaiveDate::from_ymd_opt(2026, 3, day)
+            .unwrap()
+            .and_hms_opt(hour, 30, 0)
+            .unwrap()
+            .and_utc()
+            .timestamp_millis()
+    };
     let mut logged = Vec::new();
     for at in 1..=9 {
         let work = Work { started: day(at, 23), ..Work::of(600, "canary in March") };
@@ -81,7 +125,10 @@ async fn filters_and_cursors() {
     }
     world.settle(&world.site).await;
     let ana = world.as_user(ANA);
-    let list = |query: String| { let ana = &ana; async move { ana.get(&format!("/api/v1/worklogs?{query}")).await.json } };
+    let list = |query: String| {
+        let ana = &ana;
+        async move { ana.get(&format!("/api/v1/worklogs?{query}")).await.json }
+    };
     let some = |range: std::ops::Range<usize>| logged[range].iter().copied().collect::<BTreeSet<i64>>();
     assert_eq!(ids(&list("from=2026-03-02&to=2026-03-04".into()).await), some(1..3));
     // 23:30 UTC is the next day in Berlin.
@@ -95,7 +142,13 @@ async fn filters_and_cursors() {
     loop {
         let page = list(format!("to=2026-03-31&limit=2{cursor}")).await;
         assert!(page["items"].as_array().unwrap().len() <= 2);
-        seen.extend(page["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().parse::<i64>().unwrap()));
+        seen.extend(
+            page["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|item| item["id"].as_str().unwrap().parse::<i64>().unwrap()),
+        );
         match page["nextCursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
             None => break,
@@ -103,8 +156,15 @@ async fn filters_and_cursors() {
     }
     assert_eq!(seen, logged, "each once, in order");
     for (query, field) in [
-        ("limit=0", "limit"), ("limit=1001", "limit"), ("limit=x", "limit"), ("cursor=xx", "cursor"), ("from=03/02/2026", "from"),
-        ("zone=Middle/Earth", "zone"), ("issue=CAN-1", "issue"), ("tag=x", "tag"), ("colour=red", ""),
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("limit=x", "limit"),
+        ("cursor=xx", "cursor"),
+        ("from=03/02/2026", "from"),
+        ("zone=Middle/Earth", "zone"),
+        ("issue=CAN-1", "issue"),
+        ("tag=x", "tag"),
+        ("colour=red", ""),
     ] {
         let reply = ana.get(&format!("/api/v1/worklogs?{query}")).await;
         assert_eq!((reply.status, reply.json["field"].as_str()), (400, Some(field)), "{query}");
@@ -133,9 +193,17 @@ async fn pages_show_what_the_person_may_see() {
     };
     let panel = load(format!("/connect/panel?issueId={}", world.ids.issue), BEN).await;
     assert_eq!(panel.status, 200, "{}", panel.text);
-    assert!(panel.text.contains("1h 30m logged") && panel.text.contains("canary review of one"), "{}", panel.text);
+    assert!(
+        panel.text.contains("1h 30m logged") && panel.text.contains("canary review of one"),
+        "{}",
+        panel.text
+    );
     let policy = panel.headers["content-security-policy"].to_str().unwrap();
-    assert!(policy.contains(&format!("frame-ancestors {}", world.site.base_url)) && policy.contains("default-src 'none'"), "{policy}");
+    assert!(
+        policy.contains(&format!("frame-ancestors {}", world.site.base_url))
+            && policy.contains("default-src 'none'"),
+        "{policy}"
+    );
     assert_eq!(panel.headers["referrer-policy"], "no-referrer");
     assert_eq!(load(format!("/connect/panel?issueId={}", world.ids.secret_issue), BEN).await.status, 404);
     assert!(load("/connect/reports".into(), BEN).await.text.contains("in 2 worklogs"));

@@ -27,7 +27,10 @@ async fn planted_words_are_in_no_file_and_no_log_while_the_server_works() {
     assert_eq!(ben.post("/api/v1/tags", &json!({ "name": "canary tag" })).await.status, 201);
     assert_eq!(ben.get("/api/v1/worklogs?account=canary-account").await.status, 200);
     assert_eq!(ben.get("/api/v1/worklogs?colour=canary").await.status, 400);
-    assert_eq!(ben.log_work(world.ids.issue, "idempotency-canary-2", &json!({ "duration": "canary" })).await.status, 400);
+    assert_eq!(
+        ben.log_work(world.ids.issue, "idempotency-canary-2", &json!({ "duration": "canary" })).await.status,
+        400
+    );
     world.site.rename_issue(world.ids.issue, "canary new summary");
     world.site.log_work(ANA, world.ids.issue, Work::of(600, "canary by event"));
     world.site.fail("POST", "/worklog", hourbook_simulator::faults::Fault::Status(400), 1);

@@ -17,11 +17,23 @@ async fn sealed_columns_do_not_open_elsewhere() {
     let key = DataKey::generate(1);
     let open = |tenant: &str, folder: &str| {
         let cipher = Arc::new(TenantCipher::new(tenant, &key));
-        Arc::new(hourbook_store::tenant::TenantDb::open(tenant, &dir.path().join(folder), &template, cipher).unwrap())
+        Arc::new(
+            hourbook_store::tenant::TenantDb::open(tenant, &dir.path().join(folder), &template, cipher)
+                .unwrap(),
+        )
     };
     let worklog = Worklog {
-        id: 7, issue_id: 1, account_id: "a".into(), comment: Some(Plain::new("\"canary\"")), created: 1, updated: 1, started: 1,
-        seconds: 60, visibility: Visibility::Group("g".into()), tags: vec![], needs_read: false,
+        id: 7,
+        issue_id: 1,
+        account_id: "a".into(),
+        comment: Some(Plain::new("\"canary\"")),
+        created: 1,
+        updated: 1,
+        started: 1,
+        seconds: 60,
+        visibility: Visibility::Group("g".into()),
+        tags: vec![],
+        needs_read: false,
     };
     let ours = open("ours", "one");
     let row = worklog.clone();
@@ -46,10 +58,15 @@ async fn bulk_statements_are_split() {
     let template = dir.path().join("template.db");
     hourbook_store::migrate::make_template(&template).unwrap();
     let cipher = Arc::new(TenantCipher::new("t", &DataKey::generate(1)));
-    let db = Arc::new(hourbook_store::tenant::TenantDb::open("t", &dir.path().join("t"), &template, cipher).unwrap());
+    let db = Arc::new(
+        hourbook_store::tenant::TenantDb::open("t", &dir.path().join("t"), &template, cipher).unwrap(),
+    );
     let ids: Vec<i64> = (1..=50_000).collect();
     let asked = ids.clone();
     db.write(move |db| tombstones::put(db, &asked, tombstones::Cause::Worklog, 1)).await.unwrap();
-    let (found, versions) = db.read(move |db| Ok((tombstones::of(db, &ids)?.len(), worklogs::versions(db, &ids)?.len()))).await.unwrap();
+    let (found, versions) = db
+        .read(move |db| Ok((tombstones::of(db, &ids)?.len(), worklogs::versions(db, &ids)?.len())))
+        .await
+        .unwrap();
     assert_eq!((found, versions), (50_000, 0));
 }

@@ -132,7 +132,8 @@ impl World {
         let clock = Clock::system();
         clock.advance_ms(90_000);
         let http = hourbook::jira::client::http_client(Duration::from_secs(30)).unwrap();
-        let mut world = Self { cloud, site, other, ids, http, clock, env, tuning, server: None, dir, ended: false };
+        let mut world =
+            Self { cloud, site, other, ids, http, clock, env, tuning, server: None, dir, ended: false };
         world.boot().await;
         world
     }
@@ -224,10 +225,19 @@ impl World {
     /// Kinds of jobs that wait or run.
     pub async fn open_jobs(&self, site: &Site) -> Vec<String> {
         let app = &self.running().app;
-        let Some(tenant) = app.tenants.by_client_key(&site.client_key()).await.unwrap() else { return Vec::new() };
+        let Some(tenant) = app.tenants.by_client_key(&site.client_key()).await.unwrap() else {
+            return Vec::new();
+        };
         let id = tenant.id.clone();
-        let jobs = app.control.read(move |conn| hourbook_store::control::jobs::open_of_tenant(conn, &id)).await.unwrap();
-        jobs.into_iter().filter(|job| job.state != "failed").map(|job| format!("{} {:?}", job.kind, job.error)).collect()
+        let jobs = app
+            .control
+            .read(move |conn| hourbook_store::control::jobs::open_of_tenant(conn, &id))
+            .await
+            .unwrap();
+        jobs.into_iter()
+            .filter(|job| job.state != "failed")
+            .map(|job| format!("{} {:?}", job.kind, job.error))
+            .collect()
     }
 
     /// A sync by hand, waited for.
@@ -252,7 +262,8 @@ impl World {
             let state = site.state();
             assert_eq!(state.unanswered, Vec::<String>::new(), "calls that no endpoint answers");
             // A call may be on its way while the app is uninstalled.
-            let unsigned: Vec<_> = state.unauthorised.iter().filter(|why| !why.ends_with("not installed")).collect();
+            let unsigned: Vec<_> =
+                state.unauthorised.iter().filter(|why| !why.ends_with("not installed")).collect();
             assert!(unsigned.is_empty(), "calls without a valid signature: {unsigned:?}");
             assert_eq!(state.refused, Vec::new(), "webhooks refused for good");
         }

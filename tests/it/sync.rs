@@ -98,7 +98,13 @@ async fn a_full_sync_resumes_at_the_page_it_had_reached() {
         for at in 0..3500 {
             let id = state.next_id();
             let updated = now - 10_000_000 + at;
-            state.put(hourbook_simulator::state::Worklog { id, updated, created: updated, properties: Default::default(), ..template.clone() });
+            state.put(hourbook_simulator::state::Worklog {
+                id,
+                updated,
+                created: updated,
+                properties: Default::default(),
+                ..template.clone()
+            });
         }
     }
     world.site.fail("POST", "/worklog/list", Fault::Slow(Duration::from_millis(150)), 100);
@@ -188,7 +194,11 @@ async fn a_used_up_quota_pauses_until_the_next_hour() {
     assert_eq!((write.status, write.json["code"].as_str()), (503, Some("jira_rate_limited")));
     assert!(write.headers.contains_key("retry-after"));
     assert_eq!(world.site.calls("/rest/"), calls, "nothing is asked meanwhile");
-    assert_eq!(world.on(&world.other, ANA).get("/api/v1/me").await.status, 200, "the other tenant is not held");
+    assert_eq!(
+        world.on(&world.other, ANA).get("/api/v1/me").await.status,
+        200,
+        "the other tenant is not held"
+    );
     world.advance(Duration::from_secs(3700));
     world.end().await;
 }
@@ -237,7 +247,8 @@ async fn the_rhythm_adapts_to_webhooks() {
     let tenant = world.tenant_id(&world.site).await;
     let rhythm = || async {
         let (app, id) = (&world.running().app, tenant.clone());
-        let found = app.control.read(move |conn| hourbook_store::control::installations::find(conn, &id)).await;
+        let found =
+            app.control.read(move |conn| hourbook_store::control::installations::find(conn, &id)).await;
         found.unwrap().unwrap().incremental_secs
     };
     for expected in [1800, 3600, 3600] {

@@ -13,7 +13,11 @@ async fn tags_are_created_renamed_archived_and_deleted_if_unused() {
     let taken = ben.post("/api/v1/tags", &json!({ "name": "CANARY billable" })).await;
     assert_eq!((taken.status, taken.json["code"].as_str()), (409, Some("tag_name_taken")));
     for bad in ["", "   ", "two\nlines", &"x".repeat(101)] {
-        assert_eq!(ben.post("/api/v1/tags", &json!({ "name": bad })).await.json["code"], "tag_name_invalid", "{bad}");
+        assert_eq!(
+            ben.post("/api/v1/tags", &json!({ "name": bad })).await.json["code"],
+            "tag_name_invalid",
+            "{bad}"
+        );
     }
     assert_eq!(ben.put(&path, &json!({ "name": "canary x" })).await.json["code"], "admin_only");
     assert_eq!(ben.delete(&path).await.json["code"], "admin_only");
@@ -24,7 +28,10 @@ async fn tags_are_created_renamed_archived_and_deleted_if_unused() {
     let used = ana.delete("/api/v1/tags/77").await;
     assert_eq!((used.status, used.json["code"].as_str()), (409, Some("tag_in_use")));
     assert!(used.json["detail"].as_str().unwrap().starts_with("1 worklogs"));
-    assert_eq!(world.on(&world.other, BEN).get("/api/v1/tags").await.json["items"][0]["name"], "canary tag of two");
+    assert_eq!(
+        world.on(&world.other, BEN).get("/api/v1/tags").await.json["items"][0]["name"],
+        "canary tag of two"
+    );
     world.end().await;
 }
 
@@ -32,7 +39,10 @@ async fn tags_are_created_renamed_archived_and_deleted_if_unused() {
 #[tokio::test]
 async fn a_rename_holds_against_old_names_on_worklogs() {
     let world = World::installed().await;
-    assert_eq!(world.as_user(ANA).put("/api/v1/tags/77", &json!({ "name": "canary renamed" })).await.status, 200);
+    assert_eq!(
+        world.as_user(ANA).put("/api/v1/tags/77", &json!({ "name": "canary renamed" })).await.status,
+        200
+    );
     world.site.change_work(world.ids.by_ana, |worklog| worklog.seconds = 60);
     world.settle(&world.site).await;
     world.sync(&world.site, "full").await;

@@ -97,7 +97,8 @@ async fn an_identifier_counts_once() {
     assert_eq!(world.running().app.inbox.count(&tenant).await.unwrap(), before);
     // The other tenant has the same identifier for an event of its own.
     world.other.change_work(world.ids.by_ben, |worklog| worklog.seconds = 1);
-    let other = Outgoing { identifier: event.identifier.clone(), ..world.other.state().outbox.pop_front().unwrap() };
+    let other =
+        Outgoing { identifier: event.identifier.clone(), ..world.other.state().outbox.pop_front().unwrap() };
     assert_eq!(world.other.post_webhook(&other).await, 204);
     world.end().await;
 }
@@ -106,10 +107,15 @@ async fn an_identifier_counts_once() {
 #[tokio::test]
 async fn what_an_event_does_not_carry_is_kept_and_read() {
     let world = World::installed().await;
-    let staff = Restriction { kind: "group".into(), value: "canary staff".into(), identifier: "group-id-1".into() };
+    let staff =
+        Restriction { kind: "group".into(), value: "canary staff".into(), identifier: "group-id-1".into() };
     world.site.state().users.get_mut(CLEO).unwrap().groups.insert("group-id-1".into());
     world.site.change_work(world.ids.by_ana, |worklog| worklog.seconds = 7200);
-    let id = world.site.log_work(CLEO, world.ids.issue, Work { restriction: Some(staff), ..Work::of(600, "canary restricted") });
+    let id = world.site.log_work(
+        CLEO,
+        world.ids.issue,
+        Work { restriction: Some(staff), ..Work::of(600, "canary restricted") },
+    );
     world.settle(&world.site).await;
     let list = format!("/api/v1/issues/{}/worklogs", world.ids.issue);
     let seen = |json: serde_json::Value| {
@@ -119,7 +125,12 @@ async fn what_an_event_does_not_carry_is_kept_and_read() {
     assert!(seen(world.as_user(CLEO).get(&list).await.json).unwrap()["restricted"].as_bool().unwrap());
     assert!(seen(world.as_user(BEN).get(&list).await.json).is_none(), "not his to see");
     let ana = world.as_user(ANA).get(&list).await.json;
-    let tagged = ana["items"].as_array().unwrap().iter().find(|item| item["id"] == world.ids.by_ana.to_string()).unwrap();
+    let tagged = ana["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|item| item["id"] == world.ids.by_ana.to_string())
+        .unwrap();
     assert_eq!((tagged["timeSpentSeconds"].as_i64(), tagged["tags"][0].as_str()), (Some(7200), Some("77")));
     world.end().await;
 }
@@ -245,21 +256,30 @@ async fn what_was_answered_is_on_disk() {
     let parsed = hourbook::sync::events::parse(event.body.to_string().as_bytes()).unwrap().unwrap();
     let place = hourbook::sync::inbox::place(&event.identifier);
     let sealed = tenant.cipher.seal(place, &serde_json::to_vec(&parsed).unwrap());
-    let new = hourbook_store::inbox::NewEvent { tenant_id: tenant.id.clone(), identifier: event.identifier, received_at: 1, body: Some(sealed) };
+    let new = hourbook_store::inbox::NewEvent {
+        tenant_id: tenant.id.clone(),
+        identifier: event.identifier,
+        received_at: 1,
+        body: Some(sealed),
+    };
     app.inbox.append(new).await.unwrap();
     drop((app, tenant));
     world.boot().await;
     world.settle(&world.site).await;
-    assert!(compare::ours(&world, &world.site).await.unwrap().iter().any(|item| item["id"] == id.to_string()));
+    assert!(
+        compare::ours(&world, &world.site).await.unwrap().iter().any(|item| item["id"] == id.to_string())
+    );
     world.end().await;
 }
 
 #[tokio::test]
 async fn a_bad_signature_is_401_and_changes_nothing() {
     let world = World::installed().await;
-    let body = json!({ "webhookEvent": "worklog_deleted", "worklog": { "id": world.ids.by_ben.to_string() } });
+    let body =
+        json!({ "webhookEvent": "worklog_deleted", "worklog": { "id": world.ids.by_ben.to_string() } });
     let now = world.cloud.clock.now_ms() / 1000;
-    let claims = |qsh: &str| json!({ "iss": world.site.client_key(), "iat": now, "exp": now + 60, "qsh": qsh });
+    let claims =
+        |qsh: &str| json!({ "iss": world.site.client_key(), "iat": now, "exp": now + 60, "qsh": qsh });
     let right = hourbook_simulator::qsh::hash("POST", "/connect/webhooks");
     let secret = world.site.state().installation.clone().unwrap().secret;
     let signed = |claims: serde_json::Value, secret: &str| hourbook_simulator::tokens::hs256(&claims, secret);
@@ -271,7 +291,11 @@ async fn a_bad_signature_is_401_and_changes_nothing() {
         ("no token", String::new()),
     ] {
         let headers = if token.is_empty() { vec![] } else { vec![("Authorization", format!("JWT {token}"))] };
-        assert_eq!(send(&world, "POST", "/connect/webhooks", Some(&body), &headers).await.status, 401, "{why}");
+        assert_eq!(
+            send(&world, "POST", "/connect/webhooks", Some(&body), &headers).await.status,
+            401,
+            "{why}"
+        );
     }
     world.end().await;
 }

@@ -60,7 +60,8 @@ async fn an_edit_changes_only_what_was_sent() {
     let reply = ben.put(&path, &json!({ "tags": ["77"] })).await;
     assert_eq!(reply.json["tags"], json!(["77"]), "{}", reply.text);
     assert_eq!(world.site.state().worklogs[&world.ids.by_ben].properties["hourbook"]["other"], "canary kept");
-    let reply = ben.put(&path, &json!({ "comment": "", "tags": [], "started": "2026-03-03T10:00:00Z" })).await;
+    let reply =
+        ben.put(&path, &json!({ "comment": "", "tags": [], "started": "2026-03-03T10:00:00Z" })).await;
     assert_eq!((&reply.json["comment"], &reply.json["tags"]), (&Value::Null, &json!([])), "{}", reply.text);
     assert_eq!(reply.json["started"], "2026-03-03T10:00:00.000Z");
     let nothing = ben.put(&path, &json!({})).await;
@@ -101,7 +102,11 @@ async fn a_refusal_of_jira_is_told_and_changes_nothing() {
     world.site.state().users.get_mut(BEN).unwrap().may_work = false;
     let forbidden = log("refused-2", world.ids.issue).await;
     assert_eq!(forbidden.status, 422);
-    assert!(forbidden.json["detail"].as_str().unwrap().contains("do not have the permission"), "{}", forbidden.text);
+    assert!(
+        forbidden.json["detail"].as_str().unwrap().contains("do not have the permission"),
+        "{}",
+        forbidden.text
+    );
     world.site.state().users.get_mut(BEN).unwrap().may_work = true;
     world.site.state().most_per_issue = 2;
     let full = log("refused-3", world.ids.issue).await;
@@ -124,7 +129,8 @@ async fn the_same_key_writes_once() {
     let again = ben.log_work(world.ids.issue, "once-and-only", &body).await;
     assert_eq!((first.status, again.status), (201, 200));
     assert_eq!(first.json, again.json);
-    let other_body = ben.log_work(world.ids.issue, "once-and-only", &work(json!({ "comment": "canary twice" }))).await;
+    let other_body =
+        ben.log_work(world.ids.issue, "once-and-only", &work(json!({ "comment": "canary twice" }))).await;
     assert_eq!((other_body.status, other_body.json["code"].as_str()), (422, Some("idempotency_key_reused")));
     let somebody_else = world.as_user(CLEO).log_work(world.ids.issue, "once-and-only", &body).await;
     assert_eq!(somebody_else.status, 201, "keys are a person's own");
@@ -197,7 +203,8 @@ async fn an_unknown_outcome_is_said_and_a_retry_writes_once() {
 async fn the_property_is_set_even_if_a_create_does_not_take_it() {
     let world = World::installed().await;
     world.site.state().takes_properties = false;
-    let reply = world.as_user(BEN).log_work(world.ids.issue, "no-properties", &work(json!({ "tags": ["77"] }))).await;
+    let reply =
+        world.as_user(BEN).log_work(world.ids.issue, "no-properties", &work(json!({ "tags": ["77"] }))).await;
     assert_eq!((reply.status, &reply.json["tags"]), (201, &json!(["77"])), "{}", reply.text);
     let path = format!("/api/v1/issues/{}/worklogs/{}", world.ids.issue, reply.json["id"].as_str().unwrap());
     let edited = world.as_user(BEN).put(&path, &json!({ "tags": [], "timeSpentSeconds": 60 })).await;
@@ -243,8 +250,10 @@ async fn estimates_pass_through() {
     let reply = log("estimate-3", json!({ "adjustEstimate": "new", "newEstimate": "soon" })).await;
     assert_eq!((reply.status, reply.json["field"].as_str()), (422, Some("newEstimate")));
     assert!(reply.json["detail"].as_str().unwrap().contains("valid new estimate"));
-    let id = log("estimate-4", json!({ "adjustEstimate": "leave" })).await.json["id"].as_str().unwrap().to_owned();
-    let path = format!("/api/v1/issues/{}/worklogs/{id}?adjustEstimate=manual&increaseBy=1h", world.ids.issue);
+    let id =
+        log("estimate-4", json!({ "adjustEstimate": "leave" })).await.json["id"].as_str().unwrap().to_owned();
+    let path =
+        format!("/api/v1/issues/{}/worklogs/{id}?adjustEstimate=manual&increaseBy=1h", world.ids.issue);
     assert_eq!(ben.delete(&path).await.status, 204);
     world.end().await;
 }
@@ -259,7 +268,12 @@ async fn bad_input_is_refused_before_jira_hears_of_it() {
         (json!({ "timeSpentSeconds": 600 }), 400, "started", "field_missing"),
         (json!({ "started": "2026-03-02T09:00:00Z" }), 400, "timeSpentSeconds", "field_missing"),
         (work(json!({ "duration": "1h" })), 400, "duration", "duration_twice"),
-        (json!({ "started": "2026-03-02T09:00:00Z", "duration": "1:75" }), 400, "duration", "duration_clock_minutes"),
+        (
+            json!({ "started": "2026-03-02T09:00:00Z", "duration": "1:75" }),
+            400,
+            "duration",
+            "duration_clock_minutes",
+        ),
         (work(json!({ "started": "yesterday" })), 400, "started", "started_invalid"),
         (work(json!({ "started": "2026-03-02T09:00:00" })), 400, "started", "started_invalid"),
         (work(json!({ "started": "1890-03-02T09:00:00Z" })), 400, "started", "started_out_of_range"),
@@ -280,11 +294,22 @@ async fn bad_input_is_refused_before_jira_hears_of_it() {
         assert_eq!(found, (status, Some(field), Some(code)), "{body}");
     }
     for body in [json!([]), json!({ "colour": "red" }), json!({ "timeSpentSeconds": "1h" })] {
-        assert_eq!(ben.log_work(world.ids.issue, "bad-input-key", &body).await.json["code"], "body_invalid", "{body}");
+        assert_eq!(
+            ben.log_work(world.ids.issue, "bad-input-key", &body).await.json["code"],
+            "body_invalid",
+            "{body}"
+        );
     }
     let huge = json!({ "comment": "x".repeat(200_000) });
     assert_eq!(ben.log_work(world.ids.issue, "bad-input-key", &huge).await.status, 413);
-    let by_key = ben.send("POST", "/api/v1/issues/CAN-1/worklogs", Some(&work(json!({}))), &[("Idempotency-Key", "by-issue-key")]).await;
+    let by_key = ben
+        .send(
+            "POST",
+            "/api/v1/issues/CAN-1/worklogs",
+            Some(&work(json!({}))),
+            &[("Idempotency-Key", "by-issue-key")],
+        )
+        .await;
     assert_eq!((by_key.status, by_key.json["field"].as_str()), (400, Some("issueId")));
     assert_eq!(world.site.calls("POST /rest/api/3/issue/{id}/worklog"), 0);
     world.end().await;

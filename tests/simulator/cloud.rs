@@ -122,7 +122,10 @@ struct TokenRequest {
 }
 
 async fn token(cloud: web::Data<Cloud>, form: web::Form<TokenRequest>) -> HttpResponse {
-    let refuse = |why: &str| HttpResponse::BadRequest().json(serde_json::json!({ "error": "invalid_grant", "error_description": why }));
+    let refuse = |why: &str| {
+        HttpResponse::BadRequest()
+            .json(serde_json::json!({ "error": "invalid_grant", "error_description": why }))
+    };
     if form.grant_type != "urn:ietf:params:oauth:grant-type:jwt-bearer" {
         return refuse("grant_type");
     }

@@ -20,9 +20,10 @@ impl Site {
     /// is installed already.
     pub async fn install(&self, app_url: &str, app_key: &str) -> u16 {
         let known = self.state().installation.clone();
-        let secret = known
-            .as_ref()
-            .map_or_else(|| format!("canarysecret-{:032x}", rand::random::<u128>()), |known| known.secret.clone());
+        let secret = known.as_ref().map_or_else(
+            || format!("canarysecret-{:032x}", rand::random::<u128>()),
+            |known| known.secret.clone(),
+        );
         self.install_with(app_url, app_key, &secret).await
     }
 
@@ -54,7 +55,14 @@ impl Site {
     }
 
     /// A lifecycle call; 0 if there was no answer.
-    pub async fn call(&self, event: &str, app_url: &str, app_key: &str, secret: Option<&str>, twist: &Twist) -> u16 {
+    pub async fn call(
+        &self,
+        event: &str,
+        app_url: &str,
+        app_key: &str,
+        secret: Option<&str>,
+        twist: &Twist,
+    ) -> u16 {
         let key = self.cloud.install_key();
         let now = self.clock.now_ms() / 1000;
         let path = format!("/connect/{event}");

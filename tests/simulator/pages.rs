@@ -29,8 +29,10 @@ impl Site {
         idempotency_key: Option<&str>,
     ) -> (u16, Value) {
         let Ok(method) = method.parse() else { return (0, Value::Null) };
-        let mut request =
-            self.http.request(method, format!("{app_url}{path}")).header("Authorization", format!("JWT {token}"));
+        let mut request = self
+            .http
+            .request(method, format!("{app_url}{path}"))
+            .header("Authorization", format!("JWT {token}"));
         if let Some(body) = body {
             request = request.json(body);
         }

@@ -162,8 +162,7 @@ impl Site {
         let mut state = self.state();
         let Some(issue) = state.issues.get_mut(&issue_id) else { return };
         issue.summary = summary.to_owned();
-        let body =
-            json!({ "issue": issue_view(issue), "changelog": { "id": "1", "items": [{ "field": "summary" }] } });
+        let body = json!({ "issue": issue_view(issue), "changelog": { "id": "1", "items": [{ "field": "summary" }] } });
         self.emit(&mut state, "jira:issue_updated", body);
     }
 
@@ -171,8 +170,12 @@ impl Site {
     pub fn delete_project(&self, project_id: i64) {
         let now = self.clock.now_ms();
         let mut state = self.state();
-        let issues: Vec<i64> =
-            state.issues.values().filter(|issue| issue.project_id == project_id).map(|issue| issue.id).collect();
+        let issues: Vec<i64> = state
+            .issues
+            .values()
+            .filter(|issue| issue.project_id == project_id)
+            .map(|issue| issue.id)
+            .collect();
         for issue_id in issues {
             if let Some(issue) = state.issues.remove(&issue_id) {
                 state.binned_issues.insert(issue_id, issue);
@@ -223,7 +226,8 @@ impl Site {
     /// An admin changes how time is counted.
     pub fn set_time_tracking(&self, enabled: bool, hours_per_day: f64, days_per_week: f64) {
         let mut state = self.state();
-        (state.time_tracking, state.hours_per_day, state.days_per_week) = (enabled, hours_per_day, days_per_week);
+        (state.time_tracking, state.hours_per_day, state.days_per_week) =
+            (enabled, hours_per_day, days_per_week);
         self.emit(&mut state, "option_timetracking_changed", json!({ "property": {} }));
     }
 

@@ -1,6 +1,6 @@
 //! The query string hash as Jira computes it; written apart from Hourbook's.
 
-use percent_encoding::{NON_ALPHANUMERIC, AsciiSet, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -16,7 +16,8 @@ pub fn hash(method: &str, target: &str) -> String {
     let mut sorted: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for part in query.split('&').filter(|part| !part.is_empty() && !part.starts_with("jwt=")) {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
-        let plain = |text: &str| percent_decode_str(&text.replace('+', "%20")).decode_utf8_lossy().to_string();
+        let plain =
+            |text: &str| percent_decode_str(&text.replace('+', "%20")).decode_utf8_lossy().to_string();
         let name = utf8_percent_encode(&plain(name), KEPT).to_string();
         sorted.entry(name).or_default().push(plain(value));
     }

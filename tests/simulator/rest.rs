@@ -111,7 +111,9 @@ pub(crate) async fn answer(request: HttpRequest, body: web::Bytes, site: web::Da
         Some(Fault::HangUpBefore) => return hang_up(),
         Some(Fault::Redirect(origin)) => {
             let target = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
-            return HttpResponse::TemporaryRedirect().insert_header(("Location", format!("{origin}{target}"))).finish();
+            return HttpResponse::TemporaryRedirect()
+                .insert_header(("Location", format!("{origin}{target}")))
+                .finish();
         }
         Some(Fault::Slow(pause)) => tokio::time::sleep(*pause).await,
         _ => {}
@@ -188,7 +190,8 @@ impl MessageBody for Broken {
 /// Proves the caller as Jira does: the app by a signature over this very request, a person by a bearer token with
 /// the scope that the call needs.
 fn authenticate(site: &Site, request: &HttpRequest) -> Result<Caller, &'static str> {
-    let header = request.headers().get("authorization").and_then(|value| value.to_str().ok()).ok_or("no token")?;
+    let header =
+        request.headers().get("authorization").and_then(|value| value.to_str().ok()).ok_or("no token")?;
     let now = site.clock.now_ms() / 1000;
     let method = request.method().as_str();
     if let Some(token) = header.strip_prefix("Bearer ") {
@@ -229,7 +232,13 @@ fn authenticate(site: &Site, request: &HttpRequest) -> Result<Caller, &'static s
 fn template(method: &str, path: &str) -> String {
     let path: Vec<&str> = path
         .split('/')
-        .map(|part| if !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) && part != "3" { "{id}" } else { part })
+        .map(|part| {
+            if !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) && part != "3" {
+                "{id}"
+            } else {
+                part
+            }
+        })
         .collect();
     format!("{method} {}", path.join("/"))
 }
@@ -246,7 +255,9 @@ fn dispatch(call: &Call<'_>, method: &str, path: &str) -> Answer {
         ("GET", ["issue", issue, "worklog", id]) => worklogs::one(call, issue, id),
         ("PUT", ["issue", issue, "worklog", id]) => worklogs::edit(call, issue, id),
         ("DELETE", ["issue", issue, "worklog", id]) => worklogs::delete(call, issue, id),
-        ("PUT", ["issue", issue, "worklog", id, "properties", key]) => worklogs::put_property(call, issue, id, key),
+        ("PUT", ["issue", issue, "worklog", id, "properties", key]) => {
+            worklogs::put_property(call, issue, id, key)
+        }
         ("POST", ["issue", "bulkfetch"]) => other::bulk_fetch(call),
         ("POST", ["search", "jql"]) => other::search(call),
         ("POST", ["permissions", "check"]) => other::check_permissions(call),

@@ -10,16 +10,26 @@ use std::collections::{BTreeMap, HashSet};
 
 const DAY_MS: i64 = 86_400_000;
 const FIRST: [&str; 20] = [
-    "Ana", "Ben", "Chloe", "Dmitri", "Elif", "Farid", "Greta", "Hiro", "Ines", "Jonas", "Kira", "Liam", "Mei", "Nils",
-    "Olga", "Pablo", "Quinn", "Rosa", "Sven", "Tara",
+    "Ana", "Ben", "Chloe", "Dmitri", "Elif", "Farid", "Greta", "Hiro", "Ines", "Jonas", "Kira", "Liam",
+    "Mei", "Nils", "Olga", "Pablo", "Quinn", "Rosa", "Sven", "Tara",
 ];
 const LAST: [&str; 20] = [
-    "Abe", "Bauer", "Costa", "Diaz", "Eriksen", "Fischer", "Garcia", "Haddad", "Ito", "Jensen", "Kowalski", "Lund",
-    "Moreau", "Novak", "Okafor", "Petrov", "Quist", "Rossi", "Silva", "Tanaka",
+    "Abe", "Bauer", "Costa", "Diaz", "Eriksen", "Fischer", "Garcia", "Haddad", "Ito", "Jensen", "Kowalski",
+    "Lund", "Moreau", "Novak", "Okafor", "Petrov", "Quist", "Rossi", "Silva", "Tanaka",
 ];
 const DOING: [&str; 12] = [
-    "review", "pairing", "fixing the build", "call with the customer", "writing tests", "planning", "reading logs",
-    "release notes", "data migration", "on-call", "design", "cleaning up",
+    "review",
+    "pairing",
+    "fixing the build",
+    "call with the customer",
+    "writing tests",
+    "planning",
+    "reading logs",
+    "release notes",
+    "data migration",
+    "on-call",
+    "design",
+    "cleaning up",
 ];
 
 /// How large a site is.
@@ -94,7 +104,9 @@ pub fn fill(site: &Site, seed: u64, size: Size) {
 fn work(rng: &mut StdRng, issues: &[i64], users: usize, around: i64) -> Worklog {
     let author = rng.random_range(0..users.max(1));
     // Everybody has a neighbourhood of issues that moves on slowly.
-    let near = (author * 31 + usize::try_from(around / (30 * DAY_MS)).unwrap_or(0) * 7 + rng.random_range(0..12)) % issues.len().max(1);
+    let near =
+        (author * 31 + usize::try_from(around / (30 * DAY_MS)).unwrap_or(0) * 7 + rng.random_range(0..12))
+            % issues.len().max(1);
     let day = around - around.rem_euclid(DAY_MS);
     let started = day + rng.random_range(7 * 4..18 * 4) * 15 * 60_000;
     let created = (started + rng.random_range(0..8) * 3_600_000).min(around + DAY_MS).max(day);

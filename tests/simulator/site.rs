@@ -45,7 +45,10 @@ impl Site {
             client_key: Mutex::new(client_key.to_owned()),
             cloud: Arc::clone(cloud),
             clock: cloud.clock.clone(),
-            http: reqwest::Client::builder().pool_idle_timeout(std::time::Duration::from_secs(2)).build().expect("an HTTP client"),
+            http: reqwest::Client::builder()
+                .pool_idle_timeout(std::time::Duration::from_secs(2))
+                .build()
+                .expect("an HTTP client"),
             wake: tokio::sync::Notify::new(),
             state: Mutex::new(State::new()),
         });
@@ -131,13 +134,21 @@ impl Site {
     /// The address of a page of the app as the iframe loads it.
     pub fn page_url(&self, path: &str, account_id: &str) -> String {
         let joint = if path.contains('?') { '&' } else { '?' };
-        let target = format!("{path}{joint}xdm_e={}&cp=&lic=active&cv=1001", self.base_url.replace(':', "%3A").replace('/', "%2F"));
+        let target = format!(
+            "{path}{joint}xdm_e={}&cp=&lic=active&cv=1001",
+            self.base_url.replace(':', "%3A").replace('/', "%2F")
+        );
         let token = self.request_token("GET", &target, Some(account_id));
         format!("{}{target}&jwt={token}", self.installation().app_url)
     }
 
     /// The JWT-bearer grant.
-    pub(crate) fn grant(&self, assertion: &str, scopes: &str, audience: &str) -> Result<(String, i64), &'static str> {
+    pub(crate) fn grant(
+        &self,
+        assertion: &str,
+        scopes: &str,
+        audience: &str,
+    ) -> Result<(String, i64), &'static str> {
         let installation = self.state().installation.clone().ok_or("not installed")?;
         let claims = tokens::verify(assertion, &installation.secret).ok_or("signature")?;
         let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();

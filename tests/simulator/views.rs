@@ -12,7 +12,10 @@ pub fn instant(ms: i64) -> String {
 
 /// Reads the one form that Jira takes.
 pub fn read_instant(text: &str) -> Option<i64> {
-    let shape = text.len() == 28 && text.as_bytes().get(19) == Some(&b'.') && !text.ends_with('Z') && text.matches(':').count() == 2;
+    let shape = text.len() == 28
+        && text.as_bytes().get(19) == Some(&b'.')
+        && !text.ends_with('Z')
+        && text.matches(':').count() == 2;
     if !shape {
         return None;
     }
@@ -71,7 +74,8 @@ pub fn text(document: &Value) -> String {
     match document {
         Value::Object(fields) => {
             let is_break = fields.get("type").and_then(Value::as_str) == Some("hardBreak");
-            let own = if is_break { "\n" } else { fields.get("text").and_then(Value::as_str).unwrap_or_default() };
+            let own =
+                if is_break { "\n" } else { fields.get("text").and_then(Value::as_str).unwrap_or_default() };
             let own = own.to_owned();
             own + &fields.get("content").map(text).unwrap_or_default()
         }

@@ -115,7 +115,12 @@ pub fn key_id(token: &str, algorithm: Algorithm) -> Result<String, Refusal> {
 }
 
 /// Checks signature, algorithm and lifetime.
-pub fn verify(token: &str, key: &DecodingKey, algorithm: Algorithm, now_secs: i64) -> Result<Claims, Refusal> {
+pub fn verify(
+    token: &str,
+    key: &DecodingKey,
+    algorithm: Algorithm,
+    now_secs: i64,
+) -> Result<Claims, Refusal> {
     if token.len() > MAX_LEN {
         return Err(Refusal::Malformed);
     }

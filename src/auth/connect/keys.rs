@@ -70,8 +70,7 @@ impl InstallKeys {
             tracing::warn!(error = %error.without_url(), "installation key service failed");
             Refusal::KeyService
         };
-        let response =
-            self.http.get(format!("{}/{kid}", self.origin)).send().await.map_err(failed)?;
+        let response = self.http.get(format!("{}/{kid}", self.origin)).send().await.map_err(failed)?;
         match response.status().as_u16() {
             200 => {}
             404 => {

@@ -22,12 +22,7 @@ pub fn hash(method: &str, target: &str, base_path: &str) -> String {
 pub fn canonical(method: &str, target: &str, base_path: &str) -> String {
     let target = target.split('#').next().unwrap_or_default();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    format!(
-        "{}&{}&{}",
-        method.to_ascii_uppercase(),
-        canonical_path(path, base_path),
-        canonical_query(query)
-    )
+    format!("{}&{}&{}", method.to_ascii_uppercase(), canonical_path(path, base_path), canonical_query(query))
 }
 
 fn canonical_path(path: &str, base_path: &str) -> String {

@@ -37,10 +37,19 @@ async fn read_copy(site: &Site) -> anyhow::Result<BTreeMap<String, Facts>> {
         ensure!(status == 200, "the list was answered {status}: {page}");
         for item in page["items"].as_array().into_iter().flatten() {
             let text = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
-            let tags = item["tags"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+            let tags = item["tags"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect();
             let seconds = item["timeSpentSeconds"].as_i64().unwrap_or_default();
             let comment = item["comment"].as_str().map(str::to_owned);
-            all.insert(text("id"), (text("issueId"), text("accountId"), text("started"), seconds, comment, tags));
+            all.insert(
+                text("id"),
+                (text("issueId"), text("accountId"), text("started"), seconds, comment, tags),
+            );
         }
         match page["nextCursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
@@ -55,8 +64,13 @@ fn read_jira(site: &Site) -> BTreeMap<String, Facts> {
         .worklogs
         .values()
         .map(|worklog| {
-            let carried = worklog.properties.get("hourbook").and_then(|property| property["tags"].as_array().cloned());
-            let tags = carried.into_iter().flatten().filter_map(|tag| tag["id"].as_str().map(str::to_owned)).collect();
+            let carried =
+                worklog.properties.get("hourbook").and_then(|property| property["tags"].as_array().cloned());
+            let tags = carried
+                .into_iter()
+                .flatten()
+                .filter_map(|tag| tag["id"].as_str().map(str::to_owned))
+                .collect();
             let facts = (
                 worklog.issue_id.to_string(),
                 worklog.author.clone(),

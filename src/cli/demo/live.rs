@@ -58,7 +58,8 @@ fn addresses(stage: &Stage) {
 }
 
 async fn work(stage: &Stage, seed: u64) {
-    let mut people: Vec<_> = stage.sites.iter().map(|shown| (shown, Activity::new(&shown.site, seed))).collect();
+    let mut people: Vec<_> =
+        stage.sites.iter().map(|shown| (shown, Activity::new(&shown.site, seed))).collect();
     stage.sites.iter().for_each(|shown| shown.site.deliver_webhooks(LUCK));
     loop {
         for (shown, activity) in &mut people {
@@ -76,7 +77,10 @@ async fn show(stage: &Stage) -> anyhow::Result<()> {
         bar.set_message(text.to_owned());
         bar
     };
-    let head = format!("{:8} {:>9} {:>9} {:>6} {:>8} {:>6} {:>12} {:>10}", "SITE", "JIRA", "HOURBOOK", "DRIFT", "PENDING", "LAG s", "STATE", "LOST");
+    let head = format!(
+        "{:8} {:>9} {:>9} {:>6} {:>8} {:>6} {:>12} {:>10}",
+        "SITE", "JIRA", "HOURBOOK", "DRIFT", "PENDING", "LAG s", "STATE", "LOST"
+    );
     line(&head);
     let rows: Vec<_> = stage.sites.iter().map(|shown| (shown, line(""))).collect();
     let terminal = std::io::stderr().is_terminal();

@@ -67,7 +67,10 @@ async fn equal(checks: &mut Checks, stage: &Stage, when: &str) -> anyhow::Result
         let found = compare(&shown.site).await?;
         checks.check(
             found.differing == 0,
-            format!("{}: {} worklogs in Jira, {} here, {} differ {when}", shown.name, found.jira, found.copy, found.differing),
+            format!(
+                "{}: {} worklogs in Jira, {} here, {} differ {when}",
+                shown.name, found.jira, found.copy, found.differing
+            ),
         );
     }
     Ok(())
@@ -76,7 +79,8 @@ async fn equal(checks: &mut Checks, stage: &Stage, when: &str) -> anyhow::Result
 async fn sync(stage: &Stage, shown: &Shown) -> anyhow::Result<()> {
     shown.site.webhooks_delivered().await;
     let body = json!({ "kind": "incremental" });
-    let (status, _) = shown.site.page_calls(&seed::account(0), "POST", "/api/v1/sync", Some(&body), None).await;
+    let (status, _) =
+        shown.site.page_calls(&seed::account(0), "POST", "/api/v1/sync", Some(&body), None).await;
     ensure!(status == 202, "the sync was answered {status}");
     let begun = Instant::now();
     let asked_at = crate::jira::time::rfc3339(stage.clock.now_ms());
@@ -108,25 +112,36 @@ async fn writing(checks: &mut Checks, stage: &Stage) {
     let site = &shown.site;
     let issue = site.state().issues.keys().next().copied().unwrap_or_default();
     let path = format!("/api/v1/issues/{issue}/worklogs");
-    let body = json!({ "started": "2026-03-02T09:00:00Z", "duration": "1h 30m", "comment": "logged in the panel" });
+    let body =
+        json!({ "started": "2026-03-02T09:00:00Z", "duration": "1h 30m", "comment": "logged in the panel" });
     let person = seed::account(1);
     let log = || site.page_calls(&person, "POST", &path, Some(&body), Some("demo-key-0001"));
     let (first, made) = log().await;
     let (again, same) = log().await;
     let id: i64 = made["id"].as_str().and_then(|id| id.parse().ok()).unwrap_or_default();
     let in_jira = site.state().worklogs.get(&id).map(|worklog| (worklog.author.clone(), worklog.seconds));
-    checks.check(first == 201 && in_jira == Some((person.clone(), 5400)), "a worklog logged in the panel is in Jira, by the person");
+    checks.check(
+        first == 201 && in_jira == Some((person.clone(), 5400)),
+        "a worklog logged in the panel is in Jira, by the person",
+    );
     checks.check(again == 200 && same == made, "the same request again writes nothing and answers the same");
     let refused = json!({ "started": "2026-03-02T09:00:00Z", "duration": "1:75" });
-    let (status, problem) = site.page_calls(&person, "POST", &path, Some(&refused), Some("demo-key-0002")).await;
-    checks.check(status == 400 && problem["field"] == "duration", format!("bad input is refused: {}", problem["detail"]));
+    let (status, problem) =
+        site.page_calls(&person, "POST", &path, Some(&refused), Some("demo-key-0002")).await;
+    checks.check(
+        status == 400 && problem["field"] == "duration",
+        format!("bad input is refused: {}", problem["detail"]),
+    );
 }
 
 /// No comment, name or tag stands in clear in any file.
 fn clear_text(checks: &mut Checks, stage: &Stage) -> anyhow::Result<()> {
     let (mut files, mut found) = (0, Vec::new());
     search(&stage.data_dir, &mut files, &mut found)?;
-    checks.check(found.is_empty(), format!("no comment, tag or name in clear in {files} files{}", found.join(", ")));
+    checks.check(
+        found.is_empty(),
+        format!("no comment, tag or name in clear in {files} files{}", found.join(", ")),
+    );
     Ok(())
 }
 
@@ -163,9 +178,11 @@ async fn uninstall(checks: &mut Checks, stage: &Stage) -> anyhow::Result<()> {
     let folder = crate::tenants::folder(&stage.data_dir, &tenant);
     checks.check(!folder.exists(), "its database files are gone");
     checks.check(stage.running.app.inbox.count(&tenant).await? == 0, "its queued webhooks are gone");
-    let (status, shown_receipt) = site.calls_with(&stage.url(), &token, "GET", &format!("/receipts/{receipt}"), None, None).await;
+    let (status, shown_receipt) =
+        site.calls_with(&stage.url(), &token, "GET", &format!("/receipts/{receipt}"), None, None).await;
     let text = |name: &str| shown_receipt[name].as_str().unwrap_or_default().to_owned();
-    let verified = hourbook_crypto::receipt::verify_hex(&text("publicKey"), text("body").as_bytes(), &text("signature"));
+    let verified =
+        hourbook_crypto::receipt::verify_hex(&text("publicKey"), text("body").as_bytes(), &text("signature"));
     checks.check(status == 200 && verified.is_ok(), "its receipt is signed by Hourbook's key");
     let body: Value = serde_json::from_str(&text("body"))?;
     output::line(format!("       the receipt says that there were {}", body["existed"]));
@@ -178,7 +195,9 @@ async fn wait_for_receipt(stage: &Stage, tenant: &str) -> anyhow::Result<String>
     let begun = Instant::now();
     loop {
         let id = tenant.to_owned();
-        if let Some(receipt) = stage.running.app.control.read(move |conn| receipts::of_tenant(conn, &id)).await? {
+        if let Some(receipt) =
+            stage.running.app.control.read(move |conn| receipts::of_tenant(conn, &id)).await?
+        {
             return Ok(receipt.receipt_id);
         }
         ensure!(begun.elapsed() < Duration::from_secs(30), "no receipt was written");

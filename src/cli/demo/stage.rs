@@ -45,13 +45,18 @@ impl Stage {
     /// Fills the sites and starts the server.
     pub async fn build(options: &Options) -> anyhow::Result<Self> {
         let cloud = Cloud::start();
-        let sites = [("acme", 1, 200, 5000), ("bolt", 10, 40, 800), ("cosy", 100, 8, 60)].map(|(name, part, users, issues)| {
-            let site = Site::start(&cloud, &format!("demo-client-{name}"));
-            let size = Size { users, issues, worklogs: (options.worklogs / part).max(10) };
-            seed::fill(&site, options.seed, size);
-            output::line(format!("Jira site {name}: {} worklogs, {users} people, {issues} issues at {}", size.worklogs, site.base_url));
-            Shown { name, site }
-        });
+        let sites = [("acme", 1, 200, 5000), ("bolt", 10, 40, 800), ("cosy", 100, 8, 60)].map(
+            |(name, part, users, issues)| {
+                let site = Site::start(&cloud, &format!("demo-client-{name}"));
+                let size = Size { users, issues, worklogs: (options.worklogs / part).max(10) };
+                seed::fill(&site, options.seed, size);
+                output::line(format!(
+                    "Jira site {name}: {} worklogs, {users} people, {issues} issues at {}",
+                    size.worklogs, site.base_url
+                ));
+                Shown { name, site }
+            },
+        );
         let data_dir = std::env::temp_dir().join(format!("hourbook-demo-{}", std::process::id()));
         let public = std::net::TcpListener::bind("127.0.0.1:0")?;
         let ops = std::net::TcpListener::bind("127.0.0.1:0")?;
@@ -108,7 +113,10 @@ impl Stage {
         }
         for shown in &self.sites {
             let sync = self.sync_state(&shown.site).await?;
-            output::line(format!("{}: full sync done, {} worklogs, {} pages", shown.name, sync["worklogs"], sync["runs"][0]["pages"]));
+            output::line(format!(
+                "{}: full sync done, {} worklogs, {} pages",
+                shown.name, sync["worklogs"], sync["runs"][0]["pages"]
+            ));
         }
         Ok(())
     }
@@ -137,7 +145,10 @@ fn env(cloud: &Cloud, base_url: &str, data_dir: &std::path::Path) -> anyhow::Res
         ("HOURBOOK_OAUTH_URL", cloud.url.clone()),
         ("HOURBOOK_ALLOWED_SITES", "http://127.0.0.1:*".to_owned()),
         ("HOURBOOK_INCREMENTAL_SECS", "20".to_owned()),
-        ("HOURBOOK_DATA_DIR", data_dir.to_str().context("the temporary folder's path is not UTF-8")?.to_owned()),
+        (
+            "HOURBOOK_DATA_DIR",
+            data_dir.to_str().context("the temporary folder's path is not UTF-8")?.to_owned(),
+        ),
     ];
     Ok(pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }

@@ -95,11 +95,7 @@ pub fn open_by_client_key(conn: &mut Conn, client_key: &str) -> Result<Option<In
 
 /// An installation in any state.
 pub fn find(conn: &mut Conn, tenant_id: &str) -> Result<Option<Installation>> {
-    Ok(i::installations
-        .find(tenant_id)
-        .select(Installation::as_select())
-        .first(conn)
-        .optional()?)
+    Ok(i::installations.find(tenant_id).select(Installation::as_select()).first(conn).optional()?)
 }
 
 /// All installations, oldest first; the operator's list.
@@ -193,10 +189,7 @@ pub fn due(conn: &mut Conn, now: i64) -> Result<Vec<Due>> {
         .limit(1000)
         .select((i::tenant_id, i::next_reconcile_at))
         .load(conn)?;
-    Ok(rows
-        .into_iter()
-        .map(|(tenant_id, next)| Due { tenant_id, reconcile: next <= now })
-        .collect())
+    Ok(rows.into_iter().map(|(tenant_id, next)| Due { tenant_id, reconcile: next <= now }).collect())
 }
 
 /// When the next incremental sync is to run, and the rhythm from then on.

@@ -126,8 +126,7 @@ pub fn fail(conn: &mut Conn, id: i64, now: i64, error: &str) -> Result<()> {
 
 /// After a crash: what was running waits again (twice the same waits once). Returns how many.
 pub fn requeue_interrupted(conn: &mut Conn, now: i64) -> Result<usize> {
-    let interrupted: Vec<Job> =
-        j::jobs.filter(j::state.eq("running")).select(Job::as_select()).load(conn)?;
+    let interrupted: Vec<Job> = j::jobs.filter(j::state.eq("running")).select(Job::as_select()).load(conn)?;
     for job in &interrupted {
         retry(conn, job, now, "interrupted")?;
     }
@@ -136,9 +135,8 @@ pub fn requeue_interrupted(conn: &mut Conn, now: i64) -> Result<usize> {
 
 /// Drops the waiting work of a tenant, except of one lane.
 pub fn drop_waiting(conn: &mut Conn, tenant_id: &str, keep_lane: &str) -> Result<usize> {
-    let waiting = j::jobs
-        .filter(j::tenant_id.eq(tenant_id).and(j::state.eq("queued")))
-        .filter(j::lane.ne(keep_lane));
+    let waiting =
+        j::jobs.filter(j::tenant_id.eq(tenant_id).and(j::state.eq("queued"))).filter(j::lane.ne(keep_lane));
     Ok(diesel::delete(waiting).execute(conn)?)
 }
 

@@ -29,11 +29,7 @@ pub fn insert(conn: &mut Conn, receipt: &Receipt) -> Result<()> {
 
 /// The receipt of an installation.
 pub fn of_tenant(conn: &mut Conn, tenant_id: &str) -> Result<Option<Receipt>> {
-    Ok(r::receipts
-        .filter(r::tenant_id.eq(tenant_id))
-        .select(Receipt::as_select())
-        .first(conn)
-        .optional()?)
+    Ok(r::receipts.filter(r::tenant_id.eq(tenant_id)).select(Receipt::as_select()).first(conn).optional()?)
 }
 
 /// A receipt by its unguessable name.

@@ -12,8 +12,6 @@ pub fn find(conn: &mut Conn, name: &str) -> Result<Option<Vec<u8>>> {
 
 /// Keeps a sealed secret, replacing the one of the same name.
 pub fn put(conn: &mut Conn, name: &str, sealed: &[u8]) -> Result<()> {
-    diesel::replace_into(s::secrets)
-        .values((s::name.eq(name), s::sealed.eq(sealed)))
-        .execute(conn)?;
+    diesel::replace_into(s::secrets).values((s::name.eq(name), s::sealed.eq(sealed))).execute(conn)?;
     Ok(())
 }

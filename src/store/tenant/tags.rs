@@ -63,9 +63,7 @@ pub fn named_at(db: &mut TenantConn<'_>) -> Result<HashMap<i64, i64>> {
 /// Gives a tag another name.
 pub fn rename(db: &mut TenantConn<'_>, id: i64, name: &Plain, named_at: i64) -> Result<()> {
     let sealed = db.cipher.seal(place(&id.to_be_bytes()), name.expose().as_bytes());
-    diesel::update(t::tags.find(id))
-        .set((t::name.eq(sealed), t::named_at.eq(named_at)))
-        .execute(db.conn)?;
+    diesel::update(t::tags.find(id)).set((t::name.eq(sealed), t::named_at.eq(named_at))).execute(db.conn)?;
     Ok(())
 }
 

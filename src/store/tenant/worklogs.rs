@@ -173,10 +173,8 @@ pub fn put(db: &mut TenantConn<'_>, worklogs: &[Worklog]) -> Result<()> {
 pub fn by_ids(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<Vec<Worklog>> {
     let mut found = Vec::with_capacity(ids.len());
     for some in ids.chunks(ROWS) {
-        let rows = w::worklogs
-            .filter(w::client_worklog_id.eq_any(some))
-            .select(Row::as_select())
-            .load(db.conn)?;
+        let rows =
+            w::worklogs.filter(w::client_worklog_id.eq_any(some)).select(Row::as_select()).load(db.conn)?;
         found.extend(open_rows(db, rows)?);
     }
     Ok(found)
@@ -274,10 +272,8 @@ pub fn delete(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<usize> {
 pub fn ids_on_issues(db: &mut TenantConn<'_>, issue_ids: &[i64]) -> Result<Vec<i64>> {
     let mut ids = Vec::new();
     for some in issue_ids.chunks(ROWS) {
-        let on: Vec<i64> = w::worklogs
-            .filter(w::client_issue_id.eq_any(some))
-            .select(w::client_worklog_id)
-            .load(db.conn)?;
+        let on: Vec<i64> =
+            w::worklogs.filter(w::client_issue_id.eq_any(some)).select(w::client_worklog_id).load(db.conn)?;
         ids.extend(on);
     }
     Ok(ids)

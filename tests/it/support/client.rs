@@ -42,7 +42,13 @@ impl Client<'_> {
         self.send("POST", &path, Some(body), &[("Idempotency-Key", key)]).await
     }
 
-    pub async fn send(&self, method: &str, path: &str, body: Option<&Value>, headers: &[(&str, &str)]) -> Reply {
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> Reply {
         let token = self.site.context_token(&self.account);
         let mut all = vec![("Authorization", format!("JWT {token}"))];
         all.extend(headers.iter().map(|(name, value)| (*name, (*value).to_owned())));
@@ -51,7 +57,13 @@ impl Client<'_> {
 }
 
 /// A call with exactly these headers.
-pub async fn send(world: &World, method: &str, path: &str, body: Option<&Value>, headers: &[(&str, String)]) -> Reply {
+pub async fn send(
+    world: &World,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+    headers: &[(&str, String)],
+) -> Reply {
     let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", world.url()) };
     let mut request = world.http.request(method.parse().unwrap(), url);
     for (name, value) in headers {
@@ -65,7 +77,11 @@ pub async fn send(world: &World, method: &str, path: &str, body: Option<&Value>,
     let text = response.text().await.expect("a body");
     let json = serde_json::from_str(&text).unwrap_or(Value::Null);
     if status >= 400 && !text.is_empty() {
-        assert_eq!(headers.get("content-type").unwrap(), "application/problem+json", "{method} {path}: {text}");
+        assert_eq!(
+            headers.get("content-type").unwrap(),
+            "application/problem+json",
+            "{method} {path}: {text}"
+        );
         assert!(json["code"].is_string() && json["detail"].is_string(), "{text}");
     }
     Reply { status, headers, text, json }

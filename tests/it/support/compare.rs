@@ -30,7 +30,10 @@ pub fn theirs(site: &Site) -> Vec<Value> {
     let time = hourbook::jira::time::rfc3339;
     all.into_iter()
         .map(|worklog| {
-            let mut tags: Vec<i64> = worklog.properties.get("hourbook").into_iter()
+            let mut tags: Vec<i64> = worklog
+                .properties
+                .get("hourbook")
+                .into_iter()
                 .flat_map(|property| property["tags"].as_array().cloned().unwrap_or_default())
                 .filter_map(|tag| tag["id"].as_str()?.parse().ok())
                 .collect();
@@ -58,7 +61,8 @@ pub async fn difference(world: &World, site: &Site) -> Result<(), String> {
         return Ok(());
     }
     let only = |left: &[Value], right: &[Value]| {
-        let missing: Vec<String> = left.iter().filter(|one| !right.contains(one)).take(3).map(Value::to_string).collect();
+        let missing: Vec<String> =
+            left.iter().filter(|one| !right.contains(one)).take(3).map(Value::to_string).collect();
         missing.join("\n  ")
     };
     Err(format!(

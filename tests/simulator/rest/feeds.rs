@@ -47,8 +47,14 @@ fn page(call: &Call<'_>, feed: &str, changes: &BTreeSet<(i64, i64)>) -> Answer {
 }
 
 pub(super) fn list(call: &Call<'_>) -> Answer {
-    let ids: Vec<i64> =
-        call.body.get("ids").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_i64).collect();
+    let ids: Vec<i64> = call
+        .body
+        .get("ids")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_i64)
+        .collect();
     if ids.is_empty() || ids.len() > PAGE {
         return Answer::error(400, "There must be 1 to 1000 worklog ids.");
     }

@@ -42,12 +42,25 @@ pub(super) fn bulk_fetch(call: &Call<'_>) -> Answer {
 pub(super) fn search(call: &Call<'_>) -> Answer {
     let jql = call.body.get("jql").and_then(Value::as_str).unwrap_or_default();
     if jql.trim().is_empty() {
-        return Answer::error(400, "Unbounded JQL queries are not allowed here. Please add a search restriction to your query.");
+        return Answer::error(
+            400,
+            "Unbounded JQL queries are not allowed here. Please add a search restriction to your query.",
+        );
     }
     let state = call.site.state();
-    let project = jql.split("project =").nth(1).map(|rest| rest.split_whitespace().next().unwrap_or_default().to_owned());
-    let most = usize::try_from(call.body.get("maxResults").and_then(Value::as_i64).unwrap_or(50)).unwrap_or(50).min(5000);
-    let from: i64 = call.body.get("nextPageToken").and_then(Value::as_str).and_then(|token| token.parse().ok()).unwrap_or(0);
+    let project = jql
+        .split("project =")
+        .nth(1)
+        .map(|rest| rest.split_whitespace().next().unwrap_or_default().to_owned());
+    let most = usize::try_from(call.body.get("maxResults").and_then(Value::as_i64).unwrap_or(50))
+        .unwrap_or(50)
+        .min(5000);
+    let from: i64 = call
+        .body
+        .get("nextPageToken")
+        .and_then(Value::as_str)
+        .and_then(|token| token.parse().ok())
+        .unwrap_or(0);
     let mut hits = state.issues.values().filter(|issue| {
         let in_project = project.as_ref().is_none_or(|key| issue.key.starts_with(&format!("{key}-")));
         issue.id > from && in_project && call.may_browse(&state, issue.id)
@@ -126,7 +139,9 @@ pub(super) fn users(call: &Call<'_>) -> Answer {
         .take(most)
         .map(|user| views::user(&call.site.base_url, user))
         .collect();
-    Answer::ok(json!({ "self": format!("{}/rest/api/3/user/bulk", call.site.base_url), "startAt": 0, "maxResults": most, "total": values.len(), "isLast": true, "values": values }))
+    Answer::ok(
+        json!({ "self": format!("{}/rest/api/3/user/bulk", call.site.base_url), "startAt": 0, "maxResults": most, "total": values.len(), "isLast": true, "values": values }),
+    )
 }
 
 pub(super) fn configuration(call: &Call<'_>) -> Answer {

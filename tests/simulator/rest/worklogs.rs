@@ -51,12 +51,15 @@ pub(super) fn of_issue(call: &Call<'_>, issue: &str) -> Answer {
         .into_iter()
         .flatten()
         .filter_map(|id| state.worklogs.get(id))
-        .filter(|worklog| worklog.started >= after && worklog.started < before && call.passes(&state, worklog))
+        .filter(|worklog| {
+            worklog.started >= after && worklog.started < before && call.passes(&state, worklog)
+        })
         .collect();
     on_issue.sort_by_key(|worklog| (worklog.created, worklog.id));
     let start = usize::try_from(call.number("startAt").unwrap_or(0)).unwrap_or(0);
     let most = usize::try_from(call.number("maxResults").unwrap_or(5000)).unwrap_or(5000);
-    let page: Vec<Value> = on_issue.iter().skip(start).take(most).map(|worklog| view(call, &state, worklog)).collect();
+    let page: Vec<Value> =
+        on_issue.iter().skip(start).take(most).map(|worklog| view(call, &state, worklog)).collect();
     Answer::ok(json!({ "startAt": start, "maxResults": most, "total": on_issue.len(), "worklogs": page }))
 }
 
@@ -75,15 +78,18 @@ fn fields(call: &Call<'_>, state: &State, worklog: &mut Worklog, creating: bool)
         return Err(Answer::error(400, "Worklog must not be null."));
     }
     match (body.get("timeSpent"), body.get("timeSpentSeconds").and_then(Value::as_i64)) {
-        (Some(_), Some(_)) => return Err(Answer::error(400, "Only one of timeSpent and timeSpentSeconds can be set.")),
+        (Some(_), Some(_)) => {
+            return Err(Answer::error(400, "Only one of timeSpent and timeSpentSeconds can be set."));
+        }
         (None, Some(seconds)) if seconds >= 60 => worklog.seconds = seconds,
         (None, None) if !creating => {}
         _ => return Err(Answer::field_error("timeLogged", "You must indicate the time spent working.")),
     }
     if let Some(started) = body.get("started") {
         let text = started.as_str().unwrap_or_default();
-        worklog.started = views::read_instant(text)
-            .ok_or_else(|| Answer::error(400, &format!("Invalid date format. Please enter the date in the format: {text}")))?;
+        worklog.started = views::read_instant(text).ok_or_else(|| {
+            Answer::error(400, &format!("Invalid date format. Please enter the date in the format: {text}"))
+        })?;
     }
     if let Some(comment) = body.get("comment") {
         if comment.get("type").and_then(Value::as_str) != Some("doc") {
@@ -94,7 +100,9 @@ fn fields(call: &Call<'_>, state: &State, worklog: &mut Worklog, creating: bool)
     }
     if state.takes_properties {
         for property in body.get("properties").and_then(Value::as_array).into_iter().flatten() {
-            if let (Some(key), Some(value)) = (property.get("key").and_then(Value::as_str), property.get("value")) {
+            if let (Some(key), Some(value)) =
+                (property.get("key").and_then(Value::as_str), property.get("value"))
+            {
                 worklog.properties.insert(key.to_owned(), value.clone());
             }
         }
@@ -104,13 +112,17 @@ fn fields(call: &Call<'_>, state: &State, worklog: &mut Worklog, creating: bool)
 
 /// What happens to the remaining estimate.
 fn estimate(call: &Call<'_>, manual: &str) -> Result<(), Answer> {
-    let valid = |text: &str| text.starts_with(|c: char| c.is_ascii_digit()) && text.ends_with(['w', 'd', 'h', 'm']);
+    let valid =
+        |text: &str| text.starts_with(|c: char| c.is_ascii_digit()) && text.ends_with(['w', 'd', 'h', 'm']);
     match call.text("adjustEstimate").unwrap_or("auto") {
         "auto" | "leave" => Ok(()),
         "new" if call.text("newEstimate").is_some_and(valid) => Ok(()),
         "new" => Err(Answer::field_error("newEstimate", "You must supply a valid new estimate.")),
         "manual" if call.text(manual).is_some_and(valid) => Ok(()),
-        "manual" => Err(Answer::field_error("adjustmentAmount", "You must supply a valid amount of time to adjust by.")),
+        "manual" => Err(Answer::field_error(
+            "adjustmentAmount",
+            "You must supply a valid amount of time to adjust by.",
+        )),
         _ => Err(Answer::error(400, "Invalid adjustEstimate.")),
     }
 }
@@ -138,7 +150,10 @@ fn try_create(call: &Call<'_>, state: &mut State, issue: &str) -> Result<Worklog
     let issue_id = open_issue(call, state, issue)?;
     let author = person(call).to_owned();
     if !state.users.get(&author).is_some_and(|user| user.may_work) {
-        return Err(Answer::error(400, "You do not have the permission to associate a worklog to this issue."));
+        return Err(Answer::error(
+            400,
+            "You do not have the permission to associate a worklog to this issue.",
+        ));
     }
     if state.by_issue.get(&issue_id).is_some_and(|on_issue| on_issue.len() >= state.most_per_issue) {
         return Err(Answer::error(413, "The per-issue limit for worklogs has been reached."));

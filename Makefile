@@ -1,0 +1,35 @@
+# The front door. Each target sets up what it needs on a fresh Debian machine with Rust, Node and apt.
+
+CARGO ?= cargo
+ARGS ?=
+
+.PHONY: demo test bench run setup
+
+# The whole life of an installation against a simulated Jira Cloud; `make demo ARGS=--script` checks itself and ends.
+demo: setup
+	HOURBOOK_LOG=$${HOURBOOK_LOG:-warn} $(CARGO) run --quiet --release --features demo -- demo $(ARGS)
+
+# Everything that has to hold before a change lands.
+test: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --quiet --workspace --all-targets --features demo -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --quiet --workspace --no-deps --document-private-items
+	$(CARGO) test --workspace --features demo
+
+# Figures, written to BENCHMARKS.md.
+bench: setup
+	$(CARGO) bench --bench bench
+
+# A server for development on loopback. Makes a master key once.
+run: setup data/master.key
+	HOURBOOK_MASTER_KEYS="$$(cat data/master.key)" \
+	HOURBOOK_BASE_URL=$${HOURBOOK_BASE_URL:-http://127.0.0.1:8080} \
+	$(CARGO) run --release -- serve
+
+data/master.key:
+	mkdir -p data
+	umask 077 && printf 'local:%s' "$$(head -c 32 /dev/urandom | base64)" > $@
+
+# SQLite and TLS are built from source by cargo: a C compiler is all that has to be there.
+setup:
+	@command -v cc >/dev/null || (apt-get update -qq && apt-get install -y -qq build-essential)

@@ -1,0 +1,72 @@
+//! Benchmarks: figures as ratios to a limit measured in the same run, written to `BENCHMARKS.md`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a benchmark fails by panicking and prints its figures"
+)]
+
+mod canned;
+mod full_sync;
+mod load;
+mod webhooks;
+
+use std::fmt::Write;
+use std::process::Command;
+
+fn main() {
+    if std::env::args().any(|arg| arg == "--test" || arg == "--list") {
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let mut page = head();
+    page += &runtime.block_on(webhooks::run());
+    page += &runtime.block_on(full_sync::run());
+    print!("{page}");
+    std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/BENCHMARKS.md"), page).unwrap();
+}
+
+fn head() -> String {
+    let first = |command: &str, args: &[&str]| {
+        let output = Command::new(command).args(args).output();
+        output
+            .map(|output| {
+                String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned()
+            })
+            .unwrap_or_default()
+    };
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .map(|rest| rest.trim_start_matches([' ', '\t', ':']).to_owned());
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let memory = memory
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .nth(1)
+        .and_then(|kib| kib.parse::<u64>().ok())
+        .unwrap_or(0);
+    let mut page = String::from(
+        "# Benchmarks\n\nWritten by `make bench`. Read ratios, not absolutes: the machine is shared, and load generator, simulated Jira and server share its cores.\n\n",
+    );
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let _ = writeln!(
+        page,
+        "- machine: {cores} cores of {}, {} GiB",
+        model.unwrap_or_else(|| "an unnamed processor".into()),
+        memory / 1024 / 1024
+    );
+    let _ = writeln!(page, "- system: {}", first("uname", &["-sr"]));
+    let _ = writeln!(
+        page,
+        "- versions: {}, hourbook {}",
+        first("rustc", &["--version"]),
+        env!("CARGO_PKG_VERSION")
+    );
+    let _ = writeln!(page, "- command: `make bench` (`cargo bench --bench bench`)\n");
+    page
+}

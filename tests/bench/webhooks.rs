@@ -1,0 +1,183 @@
+//! Durable webhooks: the real server, the same handler without a database, and with a commit for each request.
+
+use crate::load;
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use hourbook::auth::connect::{jwt, server as verifier};
+use hourbook::clock::Clock;
+use hourbook::config::{Config, Env};
+use hourbook::sync::{events, inbox::place};
+use hourbook::web::server;
+use hourbook_crypto::datakey::DataKey;
+use hourbook_crypto::tenant::TenantCipher;
+use hourbook_simulator::cloud::Cloud;
+use hourbook_simulator::site::Site;
+use hourbook_store::inbox::{Inbox, NewEvent};
+use serde_json::json;
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+use tempfile::TempDir;
+
+const TIME: Duration = Duration::from_secs(4);
+const ROUNDS: usize = 3;
+const APP_KEY: &str = "app.hourbook.bench";
+
+/// What a sender needs to know of a tenant.
+#[derive(Clone)]
+struct Sender {
+    client_key: String,
+    secret: String,
+}
+
+/// The handler of the real server, with another end.
+struct Bench {
+    tenants: HashMap<String, (String, TenantCipher)>,
+    inbox: Option<Inbox>,
+}
+
+async fn handler(bench: web::Data<Bench>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
+    let header =
+        request.headers().get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let token = header.strip_prefix("JWT ").unwrap_or_default();
+    let issuer = jwt::unverified_issuer(token).unwrap();
+    let (secret, cipher) = &bench.tenants[&issuer];
+    let now = Clock::system().now_secs();
+    verifier::verify(token, secret.as_bytes(), "POST", request.path(), "", now).unwrap();
+    let event = events::parse(&body).unwrap().unwrap();
+    let identifier =
+        request.headers().get("x-atlassian-webhook-identifier").unwrap().to_str().unwrap().to_owned();
+    let sealed = cipher.seal(place(&identifier), &serde_json::to_vec(&event).unwrap());
+    if let Some(inbox) = &bench.inbox {
+        let new = NewEvent { tenant_id: issuer, identifier, received_at: now, body: Some(sealed) };
+        inbox.append(new).await.unwrap();
+    }
+    HttpResponse::NoContent().finish()
+}
+
+/// Serves the handler until the handle stops it.
+fn serve(senders: &[Sender], inbox: Option<Inbox>) -> (SocketAddr, actix_web::dev::ServerHandle) {
+    let tenants = senders
+        .iter()
+        .map(|sender| {
+            let cipher = TenantCipher::new(&sender.client_key, &DataKey::generate(1));
+            (sender.client_key.clone(), (sender.secret.clone(), cipher))
+        })
+        .collect();
+    let data = web::Data::new(Bench { tenants, inbox });
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = HttpServer::new(move || {
+        App::new().app_data(data.clone()).route("/connect/webhooks", web::post().to(handler))
+    })
+    .disable_signals()
+    .listen(listener)
+    .unwrap()
+    .run();
+    let handle = server.handle();
+    tokio::spawn(server);
+    (address, handle)
+}
+
+/// Requests of all tenants in turn, each with an identifier of its own.
+fn requests(senders: &[Sender], round: &str) -> impl Fn(usize, u64) -> Vec<u8> + Clone + Send + use<> {
+    let now = Clock::system().now_secs();
+    let heads: Vec<String> = senders
+        .iter()
+        .map(|sender| {
+            let qsh = hourbook_simulator::qsh::hash("POST", "/connect/webhooks");
+            let claims = json!({ "iss": sender.client_key, "iat": now, "exp": now + 600, "qsh": qsh });
+            let token = hourbook_simulator::tokens::hs256(&claims, &sender.secret);
+            format!("POST /connect/webhooks HTTP/1.1\r\nHost: x\r\nAuthorization: JWT {token}\r\nContent-Type: application/json\r\n")
+        })
+        .collect();
+    let round = round.to_owned();
+    move |connection, number| {
+        let tenant = (connection + usize::try_from(number).unwrap()) % heads.len();
+        let body = json!({ "timestamp": 1, "webhookEvent": "worklog_updated", "worklog": {
+            "self": "https://acme.atlassian.net/rest/api/3/issue/1/worklog/1", "id": (number % 5000 + 1).to_string(), "issueId": "1",
+            "author": { "accountId": "5b10a2844c20165700ede21g", "displayName": "Somebody", "active": true, "timeZone": "Europe/Berlin" },
+            "comment": "reviewed the plan and wrote down what is still to be done before the release can go out",
+            "created": "2026-03-02T09:00:00.000+0000", "updated": "2026-03-02T09:00:00.000+0000",
+            "started": "2026-03-02T09:00:00.000+0000", "timeSpent": "1h", "timeSpentSeconds": 3600 } })
+        .to_string();
+        format!("{}X-Atlassian-Webhook-Identifier: {round}-{connection}-{number}\r\nContent-Length: {}\r\n\r\n{body}", heads[tenant], body.len()).into_bytes()
+    }
+}
+
+/// The real server with that many installed sites.
+async fn real(tenants: usize) -> (server::Running, Vec<Sender>, TempDir) {
+    let cloud = Cloud::start();
+    let dir = TempDir::new().unwrap();
+    let listeners = [TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap()];
+    let url = format!("http://{}", listeners[0].local_addr().unwrap());
+    let env: Env = [
+        ("HOURBOOK_BASE_URL", url.as_str()),
+        ("HOURBOOK_APP_KEY", APP_KEY),
+        ("HOURBOOK_MASTER_KEYS", "bench:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="),
+        ("HOURBOOK_CONNECT_KEYS_URL", &cloud.url),
+        ("HOURBOOK_OAUTH_URL", &cloud.url),
+        ("HOURBOOK_ALLOWED_SITES", "http://127.0.0.1:*"),
+        ("HOURBOOK_DATA_DIR", dir.path().to_str().unwrap()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    let running = server::start(Config::from_env(&env).unwrap(), Clock::system(), listeners).await.unwrap();
+    let mut senders = Vec::new();
+    for number in 0..tenants {
+        let site = Site::start(&cloud, &format!("bench-client-{number}"));
+        assert_eq!(site.install(&url, APP_KEY).await, 204);
+        let secret = site.state().installation.clone().unwrap().secret;
+        senders.push(Sender { client_key: site.client_key(), secret });
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    (running, senders, dir)
+}
+
+pub async fn run() -> String {
+    let mut page = String::from(
+        "## Durable webhooks\n\nOne event of about 700 bytes a request, 32 connections, closed loop, median of three rounds. \
+         *No database*: signature, hash, parsing and sealing, then 204. *Commit for each*: a transaction and a flush to disk for each request. \
+         *Hourbook*: the whole server, events of many requests in one commit, applied to the tenant databases meanwhile.\n\n\
+         | tenants | handler | requests/s | p50 ms | p99 ms | to no database | to commit for each |\n|---|---|---|---|---|---|---|\n",
+    );
+    for tenants in [1, 100] {
+        let (running, senders, _dir) = real(tenants).await;
+        let mut rows: HashMap<&str, Vec<load::Outcome>> = HashMap::new();
+        for round in 0..ROUNDS {
+            let name = |kind: &str| format!("{kind}{tenants}x{round}");
+            let (address, handle) = serve(&senders, None);
+            rows.entry("no database")
+                .or_default()
+                .push(load::run(address, TIME, requests(&senders, &name("n"))).await);
+            handle.stop(true).await;
+            let dir = TempDir::new().unwrap();
+            let inbox = Inbox::open_grouped(&dir.path().join("inbox.db"), 1).unwrap();
+            let (address, handle) = serve(&senders, Some(inbox));
+            rows.entry("commit for each")
+                .or_default()
+                .push(load::run(address, TIME, requests(&senders, &name("c"))).await);
+            handle.stop(true).await;
+            rows.entry("Hourbook")
+                .or_default()
+                .push(load::run(running.public, TIME, requests(&senders, &name("h"))).await);
+        }
+        rows.values_mut().for_each(|rounds| rounds.sort_by(|a, b| a.per_second.total_cmp(&b.per_second)));
+        let median = |name: &str| &rows[name][ROUNDS / 2];
+        for name in ["no database", "commit for each", "Hourbook"] {
+            let found = median(name);
+            let ratio = |to: &str| found.per_second / median(to).per_second;
+            let _ = writeln!(
+                page,
+                "| {tenants} | {name} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} |",
+                found.per_second,
+                found.p50.as_secs_f64() * 1000.0,
+                found.p99.as_secs_f64() * 1000.0,
+                ratio("no database"),
+                ratio("commit for each")
+            );
+        }
+        running.stop().await;
+    }
+    page + "\n"
+}
