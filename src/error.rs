@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone)]
 pub struct AppError {
     status: StatusCode,
-    problem: Problem,
+    problem: Box<Problem>,
     retry_after_secs: Option<i64>,
 }
 
@@ -45,14 +45,14 @@ impl AppError {
     fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
         Self {
             status,
-            problem: Problem {
+            problem: Box::new(Problem {
                 r#type: "about:blank".into(),
                 title: status.canonical_reason().unwrap_or("Error").into(),
                 status: status.as_u16(),
                 code: code.into(),
                 detail: detail.into(),
                 field: None,
-            },
+            }),
             retry_after_secs: None,
         }
     }

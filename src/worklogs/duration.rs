@@ -270,7 +270,7 @@ fn bare(
 fn clock_hint(digits: &str) -> Option<String> {
     let (hours, fraction) = digits.split_once('.')?;
     let minutes: u32 = fraction.parse().ok().filter(|minutes| *minutes < 60 && fraction.len() == 2)?;
-    (minutes % 10 == 0 && minutes > 0).then(|| format!("{hours}:{fraction}"))
+    (minutes.is_multiple_of(10) && minutes > 0).then(|| format!("{hours}:{fraction}"))
 }
 
 fn number(text: &str) -> Result<f64, Problem> {

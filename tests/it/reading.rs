@@ -47,8 +47,12 @@ async fn lists_narrow_to_ones_own_without_the_report_right() {
     let ben = world.as_user(BEN);
     let own = ben.get("/api/v1/worklogs").await.json;
     assert_eq!(ids(&own), BTreeSet::from([by_ben, by_ben_hidden]));
-    let hidden =
-        own["items"].as_array().unwrap().iter().find(|item| item["id"] == by_ben_hidden.to_string()).unwrap();
+    let hidden = own["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|item| item["id"].as_str() == Some(&by_ben_hidden.to_string()))
+        .unwrap();
     assert_eq!((&hidden["issueId"], hidden["timeSpentSeconds"].as_i64()), (&Value::Null, Some(900)));
     assert_eq!(ids(&ben.get(&format!("/api/v1/worklogs?account={CLEO}")).await.json), BTreeSet::new());
     assert_eq!(ids(&ben.get(&format!("/api/v1/worklogs?issue={secret_issue}")).await.json), BTreeSet::new());
