@@ -37,6 +37,10 @@ const DELETED: &str = "deleted";
 /// Cursor: how far a full sync has come that has not ended.
 const FULL: &str = "full";
 
+/// No event tells that the app was disabled: it is learnt from 401 and 403.
+const NOT_LET_IN: &str = "Jira does not let Hourbook in at present: the app is disabled there, or was removed. \
+                          A Jira admin can enable it under Apps; Hourbook then goes on by itself.";
+
 /// What a run is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -325,8 +329,9 @@ impl Run {
     async fn end(self, result: anyhow::Result<()>) -> anyhow::Result<()> {
         let (run_id, now) = (self.run_id, self.app.clock.now_ms());
         let counts = self.progress.counts;
-        let paused = match &result {
-            Err(error) if is_not_found(error) => self.why_not_found().await,
+        let paused = match result.as_ref().err().and_then(jira_cause) {
+            Some(JiraError::NotFound(_)) => self.why_not_found().await,
+            Some(JiraError::Unauthorized | JiraError::Forbidden(_)) => Some(NOT_LET_IN.to_owned()),
             _ => None,
         };
         let text = result.as_ref().err().map(|error| paused.clone().unwrap_or_else(|| format!("{error:#}")));
@@ -452,8 +457,4 @@ fn fraction(first: Option<i64>, until: i64, now: Option<i64>) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a fraction of a span of time")]
     let part = (until - first) as f64 / whole as f64;
     part.clamp(0.0, 1.0)
-}
-
-fn is_not_found(error: &anyhow::Error) -> bool {
-    matches!(jira_cause(error), Some(JiraError::NotFound(_)))
 }

@@ -83,6 +83,23 @@ pub struct Status {
     pub held_until: Option<i64>,
 }
 
+impl Status {
+    /// Nothing is told of a suspended tenant but that it is one.
+    fn suspended() -> Self {
+        Self {
+            state: "suspended",
+            reason: Some("Another installation took over this site. Install Hourbook again to go on.".into()),
+            worklogs: 0,
+            pending: 0,
+            last_success: None,
+            in_step_as_of: None,
+            progress: None,
+            runs: Vec::new(),
+            held_until: None,
+        }
+    }
+}
+
 /// What the tenant's own database says.
 struct Own {
     worklogs: i64,
@@ -97,6 +114,9 @@ struct Own {
 /// # Errors
 /// When a database fails.
 pub async fn of(app: &App, tenant: &Tenant) -> AppResult<Status> {
+    if !tenant.active {
+        return Ok(Status::suspended());
+    }
     let db = app.db(tenant).await?;
     let own = db
         .read(|db| {

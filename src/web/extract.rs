@@ -23,6 +23,9 @@ pub type Shared = web::Data<App>;
 /// A person, proved by the token of a page's own call.
 pub struct ContextCaller(pub Caller);
 
+/// The same, also of a suspended installation: for telling that it is, and nothing else.
+pub struct StatusCaller(pub Caller);
+
 /// A person, proved by the token that a page was loaded with.
 pub struct PageCaller(pub Caller);
 
@@ -99,14 +102,16 @@ async fn prove(
     if claims.iss != tenant.client_key {
         return Err(refused(Refusal::Issuer));
     }
-    if !tenant.active {
-        return Err(AppError::unauthorized(
-            "suspended",
-            "This installation of Hourbook is suspended. Install it again.",
-        ));
-    }
     tracing::Span::current().record("tenant.id", &tenant.id);
     Ok((tenant, claims))
+}
+
+/// The data of a suspended installation is out of reach.
+fn require_active(tenant: &Tenant) -> AppResult<()> {
+    if tenant.active {
+        return Ok(());
+    }
+    Err(AppError::unauthorized("suspended", "This installation of Hourbook is suspended. Install it again."))
 }
 
 fn person(tenant: Arc<Tenant>, claims: Claims) -> AppResult<Caller> {
@@ -116,6 +121,14 @@ fn person(tenant: Arc<Tenant>, claims: Claims) -> AppResult<Caller> {
     }
 }
 
+async fn prove_context(request: &HttpRequest) -> AppResult<Caller> {
+    let app = app(request)?;
+    let token = header_token(request).map_err(refused)?;
+    let now = app.clock.now_secs();
+    let (tenant, claims) = prove(&app, &token, |secret| context::verify(&token, secret, now)).await?;
+    person(tenant, claims)
+}
+
 impl FromRequest for ContextCaller {
     type Error = AppError;
     type Future = Extracting<Self>;
@@ -123,12 +136,20 @@ impl FromRequest for ContextCaller {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let app = app(&request)?;
-            let token = header_token(&request).map_err(refused)?;
-            let now = app.clock.now_secs();
-            let (tenant, claims) = prove(&app, &token, |secret| context::verify(&token, secret, now)).await?;
-            person(tenant, claims).map(Self)
+            let caller = prove_context(&request).await?;
+            require_active(&caller.tenant)?;
+            Ok(Self(caller))
         })
+    }
+}
+
+impl FromRequest for StatusCaller {
+    type Error = AppError;
+    type Future = Extracting<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move { prove_context(&request).await.map(Self) })
     }
 }
 
@@ -162,9 +183,13 @@ impl FromRequest for ServerCaller {
     }
 }
 
+/// Tokens that are bound to a request, of installations whose data may be reached.
 async fn prove_request(app: &App, request: &HttpRequest, token: &str) -> AppResult<(Arc<Tenant>, Claims)> {
     let (method, target, now) = (request.method().as_str(), target(request), app.clock.now_secs());
-    prove(app, token, |secret| server::verify(token, secret, method, &target, &app.base_path, now)).await
+    let check = |secret: &[u8]| server::verify(token, secret, method, &target, &app.base_path, now);
+    let (tenant, claims) = prove(app, token, check).await?;
+    require_active(&tenant)?;
+    Ok((tenant, claims))
 }
 
 impl FromRequest for Language {

@@ -1,6 +1,6 @@
 //! Where the sync stands, and starting one by hand.
 
-use super::extract::{ContextCaller, Shared};
+use super::extract::{ContextCaller, Shared, StatusCaller};
 use crate::auth::permission;
 use crate::error::{AppError, AppResult, Problem};
 use crate::jira::time;
@@ -118,7 +118,7 @@ fn progress_view(progress: Progress, now: i64) -> ProgressView {
 /// # Errors
 /// When a database fails.
 #[utoipa::path(get, path = "/api/v1/sync", responses((status = 200, body = SyncView)))]
-pub async fn status(app: Shared, caller: ContextCaller) -> AppResult<web::Json<SyncView>> {
+pub async fn status(app: Shared, caller: StatusCaller) -> AppResult<web::Json<SyncView>> {
     let tenant = &caller.0.tenant;
     let status = status::of(&app, tenant).await?;
     let now = app.clock.now_ms();

@@ -126,8 +126,10 @@ async fn an_imported_site_supersedes_its_old_tenant_once_it_is_proved() {
     assert_eq!(world.site.install(&world.url(), APP_KEY).await, 204);
     world.settle(&world.site).await;
     assert_ne!(world.tenant_id(&world.site).await, old);
-    let reply =
-        send(&world, "GET", "/api/v1/me", None, &[("Authorization", format!("JWT {old_token}"))]).await;
+    let with_old = [("Authorization", format!("JWT {old_token}"))];
+    let status = send(&world, "GET", "/api/v1/sync", None, &with_old).await;
+    assert_eq!((&status.json["state"], &status.json["worklogs"]), (&json!("suspended"), &json!(0)));
+    let reply = send(&world, "GET", "/api/v1/me", None, &with_old).await;
     assert_eq!((reply.status, reply.json["code"].as_str()), (401, Some("suspended")));
     world.end().await;
 }

@@ -221,6 +221,55 @@ async fn time_tracking_switched_off_pauses_with_a_plain_message() {
     world.end().await;
 }
 
+/// A disabled app is told by 401 and 403 alone: a pause, and on again by itself.
+#[tokio::test]
+async fn an_app_that_is_not_let_in_pauses() {
+    let world = World::installed().await;
+    for status in [401, 403] {
+        world.site.fail("", "/worklog/updated", Fault::Status(status), 1);
+        world.as_user(ANA).post("/api/v1/sync", &json!({ "kind": "incremental" })).await;
+        let sync = eventually("the pause is told", || async {
+            let sync = world.as_user(ANA).get("/api/v1/sync").await.json;
+            if sync["state"] == "paused" { Ok(sync) } else { Err(sync.to_string()) }
+        })
+        .await;
+        assert!(sync["reason"].as_str().unwrap().contains("does not let Hourbook in"), "{sync}");
+        world.sync(&world.site, "incremental").await;
+    }
+    world.end().await;
+}
+
+/// Every tenant is compared with its Jira once a day, without anybody's doing.
+#[tokio::test]
+async fn a_reconciliation_comes_every_day() {
+    let world = World::installed().await;
+    world.advance(Duration::from_secs(31 * 3600));
+    for site in [&world.site, &world.other] {
+        eventually("it was reconciled", || async {
+            let sync = world.on(site, ANA).get("/api/v1/sync").await.json;
+            let runs = sync["runs"].as_array().unwrap();
+            let done = runs.iter().any(|run| run["kind"] == "reconcile" && run["state"] == "done");
+            done.then_some(()).ok_or_else(|| sync.to_string())
+        })
+        .await;
+    }
+    world.end().await;
+}
+
+/// No more databases are open than configured; the others are opened again as they are needed.
+#[tokio::test]
+async fn the_number_of_open_tenants_is_bounded() {
+    let world = World::start_with(|_, tuning| tuning.open_tenants = 1).await;
+    world.install_both().await;
+    for _ in 0..3 {
+        for site in [&world.site, &world.other] {
+            assert_eq!(world.on(site, ANA).get("/api/v1/tags").await.status, 200);
+        }
+    }
+    assert_eq!(world.running().app.tenants.open_count(), 1);
+    world.end().await;
+}
+
 /// Promise E6: admins may start a sync, others may not.
 #[tokio::test]
 async fn only_admins_start_a_sync() {

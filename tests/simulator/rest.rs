@@ -15,7 +15,6 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{TimeZone, Utc};
 use serde_json::{Value, json};
-use std::collections::HashMap;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -32,13 +31,18 @@ pub(crate) enum Caller {
 pub(crate) struct Call<'a> {
     pub(crate) site: &'a Site,
     pub(crate) caller: Caller,
-    pub(crate) query: HashMap<String, String>,
+    pub(crate) query: Vec<(String, String)>,
     pub(crate) body: Value,
 }
 
 impl Call<'_> {
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.query.get(name).map(String::as_str)
+        self.query.iter().rfind(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All values of a parameter that may be repeated.
+    pub(crate) fn all<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s str> {
+        self.query.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn number(&self, name: &str) -> Option<i64> {
@@ -129,7 +133,7 @@ pub(crate) async fn answer(request: HttpRequest, body: web::Bytes, site: web::Da
     let call = Call {
         site: &site,
         caller,
-        query: web::Query::<HashMap<String, String>>::from_query(request.query_string())
+        query: web::Query::<Vec<(String, String)>>::from_query(request.query_string())
             .map(web::Query::into_inner)
             .unwrap_or_default(),
         body: parsed.clone().unwrap_or(Value::Null),

@@ -131,11 +131,9 @@ pub(super) fn my_permissions(call: &Call<'_>) -> Answer {
 pub(super) fn users(call: &Call<'_>) -> Answer {
     let state = call.site.state();
     let most = usize::try_from(call.number("maxResults").unwrap_or(10)).unwrap_or(10);
-    // A repeated parameter: only the last survives in `query`, which is enough for single look-ups.
     let values: Vec<Value> = call
-        .text("accountId")
-        .and_then(|account| state.users.get(account))
-        .into_iter()
+        .all("accountId")
+        .filter_map(|account| state.users.get(account))
         .take(most)
         .map(|user| views::user(&call.site.base_url, user))
         .collect();
