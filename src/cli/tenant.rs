@@ -69,7 +69,7 @@ pub async fn run(env: &Env, verb: Verb) -> anyhow::Result<()> {
             let found = find(&control, &tenant).await?;
             anyhow::ensure!(found.state != CLOSED, "the tenant is closed");
             let kind = if full { Kind::SyncFull } else { Kind::SyncIncremental };
-            ask(&control, &found.tenant_id, kind, no_wait).await
+            ask(&control, &data_dir, &found.tenant_id, kind, no_wait).await
         }
         Verb::Wipe { tenant, yes, no_wait } => {
             let found = find(&control, &tenant).await?;
@@ -79,7 +79,7 @@ pub async fn run(env: &Env, verb: Verb) -> anyhow::Result<()> {
                 "this destroys the key and all data of {} for ever; say --yes if you mean it",
                 found.base_url
             );
-            ask(&control, &found.tenant_id, Kind::Wipe, no_wait).await
+            ask(&control, &data_dir, &found.tenant_id, Kind::Wipe, no_wait).await
         }
     }
 }
@@ -140,7 +140,13 @@ async fn show(control: &Db, data_dir: &Path, found: &Installation) -> anyhow::Re
 }
 
 /// Leaves a job for the server and follows it.
-async fn ask(control: &Db, tenant_id: &str, kind: Kind, no_wait: bool) -> anyhow::Result<()> {
+async fn ask(
+    control: &Db,
+    data_dir: &Path,
+    tenant_id: &str,
+    kind: Kind,
+    no_wait: bool,
+) -> anyhow::Result<()> {
     let (id, now) = (tenant_id.to_owned(), Clock::system().now_ms());
     let job_id = control.write(move |conn| jobs::enqueue(conn, &kind.for_tenant(&id, "", now), now)).await?;
     output::line(format!("job {job_id} ({}) is waiting for the server", kind.name()));
@@ -158,13 +164,25 @@ async fn ask(control: &Db, tenant_id: &str, kind: Kind, no_wait: bool) -> anyhow
         match job.state.as_str() {
             "done" => break,
             "failed" => bail!("job {job_id} failed: {}", job.error.unwrap_or_default()),
-            state => bar.set_message(match job.error {
-                Some(error) => format!("{state}, last try: {error}"),
-                None => state.to_owned(),
-            }),
+            state => bar.set_message(progress(data_dir, tenant_id, state, job.error)?),
         }
     }
     bar.finish_and_clear();
     output::line(format!("job {job_id} is done"));
     Ok(())
+}
+
+/// What to show of a job that is not done: how far its sync is, or why the last try failed.
+fn progress(data_dir: &Path, tenant_id: &str, state: &str, error: Option<String>) -> anyhow::Result<String> {
+    if let Some(error) = error {
+        return Ok(format!("{state}, last try: {error}"));
+    }
+    let run = tenant::latest_run(&crate::tenants::folder(data_dir, tenant_id))?;
+    Ok(match run.filter(|run| run.state == "running") {
+        Some(run) => format!(
+            "{} sync: {} pages, {} written, {} deleted",
+            run.kind, run.pages, run.written, run.deleted
+        ),
+        None => state.to_owned(),
+    })
 }

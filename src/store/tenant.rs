@@ -154,10 +154,26 @@ pub fn inventory(folder: &Path) -> Result<Inventory> {
     Ok(found)
 }
 
+/// The newest run of a tenant's sync, read from its folder without any key; for following it from outside.
+///
+/// # Errors
+/// When the database is there but cannot be read.
+pub fn latest_run(folder: &Path) -> Result<Option<runs::Run>> {
+    if !file(folder).exists() {
+        return Ok(None);
+    }
+    runs::newest(&mut connect(&file(folder))?)
+}
+
+fn connect(path: &Path) -> Result<Conn> {
+    use diesel::Connection;
+    let url = path.to_str().ok_or_else(|| Error::Corrupt("the path of a database is not UTF-8".into()))?;
+    Conn::establish(url).map_err(|error| Error::Corrupt(error.to_string()))
+}
+
 fn count_rows(path: &Path) -> Result<(i64, i64)> {
     use diesel::prelude::*;
-    let url = path.to_str().ok_or_else(|| Error::Corrupt("path".into()))?;
-    let mut conn = Conn::establish(url).map_err(|error| Error::Corrupt(error.to_string()))?;
+    let mut conn = connect(path)?;
     Ok((
         schema::worklogs::table.count().get_result(&mut conn)?,
         schema::tags::table.count().get_result(&mut conn)?,

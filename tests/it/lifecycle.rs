@@ -291,3 +291,18 @@ async fn at_most_one_redirect_is_followed_by_hand() {
     assert_eq!(world.as_user(ANA).get(&panel).await.status, 200);
     world.end().await;
 }
+
+/// A new master key in front of the old one: everything opens as before, the receipt key among it.
+#[tokio::test]
+async fn master_keys_are_changed_without_losing_anything() {
+    let mut world = World::installed().await;
+    let receipt_key = world.running().app.receipt_key.public_hex();
+    world.halt().await;
+    let old = world.env["HOURBOOK_MASTER_KEYS"].clone();
+    let new = format!("new:ISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0+P0A=,{old}");
+    world.env.insert("HOURBOOK_MASTER_KEYS".into(), new);
+    world.boot().await;
+    assert_eq!(world.running().app.receipt_key.public_hex(), receipt_key);
+    assert_eq!(world.as_user(BEN).get("/api/v1/tags").await.json["items"][0]["name"], "canary tag of one");
+    world.end().await;
+}

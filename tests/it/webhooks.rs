@@ -148,6 +148,14 @@ async fn unknown_visibility_is_restricted_until_it_was_read() {
         if items.text.contains(&id.to_string()) { Ok(()) } else { Err(items.text) }
     })
     .await;
+    // The tags of another worklog that changes meanwhile are kept.
+    world.site.change_work(world.ids.by_ana, |worklog| worklog.seconds = 7260);
+    let path = format!("/api/v1/worklogs?account={ANA}&tag=77");
+    eventually("the change is applied and the tag still there", || async {
+        let listed = world.as_user(ANA).get(&path).await;
+        if listed.json["items"][0]["timeSpentSeconds"] == 7260 { Ok(()) } else { Err(listed.text) }
+    })
+    .await;
     let others = world.as_user(BEN).get(&list).await;
     assert_ne!(others.status, 200, "Jira cannot be asked, so there is no smaller list: {}", others.text);
     world.site.state().faults.clear();

@@ -2,6 +2,7 @@
 
 use super::schema::sync_runs::dsl as r;
 use super::{TenantConn, schema};
+use crate::conn::Conn;
 use crate::error::Result;
 use diesel::prelude::*;
 
@@ -85,6 +86,11 @@ pub fn end(db: &mut TenantConn<'_>, run_id: i64, error: Option<&str>, now: i64) 
         .set((r::state.eq(state), r::finished_at.eq(now), r::error.eq(error)))
         .execute(db.conn)?;
     Ok(())
+}
+
+/// The newest run.
+pub(super) fn newest(conn: &mut Conn) -> Result<Option<Run>> {
+    Ok(r::sync_runs.order(r::run_id.desc()).select(Run::as_select()).first(conn).optional()?)
 }
 
 /// The newest runs first.
