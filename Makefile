@@ -7,7 +7,7 @@ ARGS ?=
 
 # The whole life of an installation against a simulated Jira Cloud; `make demo ARGS=--script` checks itself and ends.
 demo: setup
-	HOURBOOK_LOG=$${HOURBOOK_LOG:-warn} $(CARGO) run --quiet --release --features demo -- demo $(ARGS)
+	HOURBOOK_LOG=$${HOURBOOK_LOG:-warn} $(CARGO) run --release --features demo -- demo $(ARGS)
 
 # Everything that has to hold before a change lands.
 test: setup

@@ -4,6 +4,7 @@
 use super::Caller;
 use crate::app::App;
 use crate::error::{AppError, AppResult};
+use crate::jira::error::JiraError;
 use crate::jira::meter::Class;
 use crate::jira::permissions::CHECK_MAX;
 use crate::jira::sign::Scopes;
@@ -116,6 +117,26 @@ pub async fn may_report(app: &App, caller: &Caller) -> AppResult<bool> {
     }
 }
 
+/// Sorts ids into those that are known to be allowed and those that have to be asked about.
+fn sort_out(
+    answers: &Answers,
+    ids: impl Iterator<Item = i64>,
+    question: fn(i64) -> Question,
+    now: i64,
+) -> (HashSet<i64>, Vec<i64>) {
+    let (mut allowed, mut unknown) = (HashSet::new(), Vec::new());
+    for id in ids {
+        match known(answers, question(id), now) {
+            Some(true) => {
+                allowed.insert(id);
+            }
+            Some(false) => {}
+            None => unknown.push(id),
+        }
+    }
+    (allowed, unknown)
+}
+
 /// Which of the issues the caller may browse.
 ///
 /// # Errors
@@ -123,45 +144,29 @@ pub async fn may_report(app: &App, caller: &Caller) -> AppResult<bool> {
 pub async fn browsable(app: &App, caller: &Caller, issues: &HashSet<i64>) -> AppResult<HashSet<i64>> {
     let answers = app.permissions.of(caller);
     let now = app.clock.now_ms();
-    let mut allowed = HashSet::new();
-    let mut unknown = Vec::new();
-    for issue in issues {
-        match known(&answers, Question::Browse(*issue), now) {
-            Some(true) => {
-                allowed.insert(*issue);
-            }
-            Some(false) => {}
-            None => unknown.push(*issue),
-        }
-    }
+    let (mut allowed, unknown) = sort_out(&answers, issues.iter().copied(), Question::Browse, now);
     let jira = app.jira.as_app(&caller.tenant.site, Class::Read);
     for some in unknown.chunks(CHECK_MAX) {
         let granted = jira.browsable(&caller.account_id, some).await?;
-        remember(&answers, some.iter().map(|issue| (Question::Browse(*issue), granted.contains(issue))), now);
-        allowed.extend(some.iter().filter(|issue| granted.contains(issue)));
+        remember(&answers, some.iter().map(|id| (Question::Browse(*id), granted.contains(id))), now);
+        allowed.extend(some.iter().filter(|id| granted.contains(id)));
     }
     Ok(allowed)
 }
 
-/// Which of the restricted worklogs Jira returns to the caller; asked as the caller.
+/// Which of the restricted worklogs Jira returns to the caller; asked as the caller. Where the app may not act as
+/// this person, none.
 async fn restricted_visible(app: &App, caller: &Caller, ids: &[i64]) -> AppResult<HashSet<i64>> {
     let answers = app.permissions.of(caller);
     let now = app.clock.now_ms();
-    let mut visible = HashSet::new();
-    let mut unknown = Vec::new();
-    for id in ids {
-        match known(&answers, Question::Restricted(*id), now) {
-            Some(true) => {
-                visible.insert(*id);
-            }
-            Some(false) => {}
-            None => unknown.push(*id),
-        }
-    }
+    let (mut visible, unknown) = sort_out(&answers, ids.iter().copied(), Question::Restricted, now);
     let jira = app.jira.as_user(&caller.tenant.site, Class::Read, &caller.account_id, Scopes::Read);
     for some in unknown.chunks(LIST_MAX) {
-        let returned: HashSet<i64> =
-            jira.worklogs_by_id(some).await?.into_iter().map(|worklog| worklog.id).collect();
+        let returned: HashSet<i64> = match jira.worklogs_by_id(some).await {
+            Ok(worklogs) => worklogs.into_iter().map(|worklog| worklog.id).collect(),
+            Err(JiraError::Forbidden(_) | JiraError::Unauthorized) => HashSet::new(),
+            Err(error) => return Err(error.into()),
+        };
         remember(&answers, some.iter().map(|id| (Question::Restricted(*id), returned.contains(id))), now);
         visible.extend(returned);
     }

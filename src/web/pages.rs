@@ -3,7 +3,7 @@
 use super::extract::{PageCaller, Shared};
 use super::params;
 use crate::auth::permission;
-use crate::error::{AppError, AppResult};
+use crate::error::AppResult;
 use crate::jira::time;
 use crate::sync::status;
 use crate::worklogs::{adf, list as lists};
@@ -159,9 +159,4 @@ fn html(app: &Shared, caller: &PageCaller, title: &str, body: &str) -> HttpRespo
              <link rel=\"stylesheet\" href=\"{base}/static/pages.css\"></head><body><main>{body}</main></body></html>"
         ),
     )
-}
-
-/// Query and path errors in the API's own form.
-pub(super) fn parameter_error(error: &dyn std::fmt::Display) -> AppError {
-    AppError::invalid("", "parameters_invalid", format!("{error}. See /api/openapi.json."))
 }

@@ -74,6 +74,11 @@ fn first_instant(day: NaiveDate, zone: Tz) -> Option<i64> {
         .map(|at| at.with_timezone(&Utc).timestamp_millis())
 }
 
+/// What the framework could not read, in the API's own form.
+pub fn unreadable(error: &dyn std::fmt::Display) -> AppError {
+    AppError::invalid("", "parameters_invalid", format!("{error}. See /api/openapi.json."))
+}
+
 /// A position as the caller sees it.
 pub fn cursor(position: (i64, i64)) -> String {
     URL_SAFE_NO_PAD.encode(format!("{}:{}", position.0, position.1))

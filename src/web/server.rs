@@ -1,6 +1,6 @@
 //! Starting and stopping: two ports, the inbox, the jobs, the clockwork.
 
-use super::{middleware, ops, pages, routes};
+use super::{middleware, ops, params, routes};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -83,12 +83,8 @@ fn serve(
                     .limit(LONGEST_JSON)
                     .error_handler(|error, _| json_error(&error).into()),
             )
-            .app_data(
-                web::QueryConfig::default().error_handler(|error, _| pages::parameter_error(&error).into()),
-            )
-            .app_data(
-                web::PathConfig::default().error_handler(|error, _| pages::parameter_error(&error).into()),
-            )
+            .app_data(web::QueryConfig::default().error_handler(|error, _| params::unreadable(&error).into()))
+            .app_data(web::PathConfig::default().error_handler(|error, _| params::unreadable(&error).into()))
             .wrap(middleware::security_headers())
             .wrap(from_fn(middleware::report))
             .configure(configure)

@@ -123,6 +123,10 @@ async fn what_an_event_does_not_carry_is_kept_and_read() {
         items.into_iter().find(|item| item["id"].as_str() == Some(&id.to_string()))
     };
     assert!(seen(world.as_user(CLEO).get(&list).await.json).unwrap()["restricted"].as_bool().unwrap());
+    // Where the app may not act as the person, what is restricted stays hidden and the rest is shown.
+    world.site.fail("POST", "/worklog/list", hourbook_simulator::faults::Fault::Status(403), 1);
+    let without = world.as_user(ANA).get(&list).await;
+    assert_eq!((without.status, seen(without.json)), (200, None));
     assert!(seen(world.as_user(BEN).get(&list).await.json).is_none(), "not his to see");
     let ana = world.as_user(ANA).get(&list).await.json;
     let tagged = ana["items"]
