@@ -19,6 +19,7 @@ use hourbook_store::inbox::Inbox;
 use hourbook_store::migrate::{self, Schema};
 use hourbook_store::tenant::TenantDb;
 use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use url::Url;

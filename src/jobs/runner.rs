@@ -128,8 +128,9 @@ async fn settle(app: &App, job: &Job, result: anyhow::Result<()>) {
         }
         Err(error) => {
             let text = format!("{error:#}");
-            // A wipe is never given up; everything else comes back by schedule.
-            if job.attempts >= TRIES && kind != Kind::Wipe.name() {
+            // A wipe is never given up, nor what only waits for its quota; everything else comes back by schedule.
+            let waits = matches!(jira_cause(&error), Some(JiraError::RateLimited { .. }));
+            if job.attempts >= TRIES && kind != Kind::Wipe.name() && !waits {
                 tracing::error!(error = text, "job given up");
                 app.metrics.jobs.with_label_values(&[kind, "failed"]).inc();
                 app.control.write(move |conn| jobs::fail(conn, id, now, &text)).await

@@ -25,8 +25,8 @@ const IN_FLIGHT: usize = 4;
 const OVERLAP_MS: i64 = 5 * 60_000;
 /// Jira withholds the last minute of its feeds; its clock is told in whole seconds.
 const WITHHELD_MS: i64 = 61_000;
-/// Longest rhythm of incremental syncs while webhooks arrive, seconds.
-const SLOWEST_SECS: i64 = 3600;
+/// How much rarer incremental syncs grow while webhooks arrive: from 15 minutes to an hour.
+const SLOWEST: i64 = 4;
 /// Rows of one step over the copy.
 const STEP: i64 = 10_000;
 
@@ -315,7 +315,7 @@ impl Run {
                 let since = now - found.incremental_secs * 1000;
                 let webhooks_arrive = last_webhook.is_some_and(|at| at >= since);
                 let secs = if incremental && missed == 0 && webhooks_arrive {
-                    (found.incremental_secs * 2).min(SLOWEST_SECS.max(base))
+                    (found.incremental_secs * 2).min(base * SLOWEST)
                 } else {
                     base
                 };

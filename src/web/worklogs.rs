@@ -21,7 +21,7 @@ use utoipa::{IntoParams, ToSchema};
 /// Worklogs that the panel shows at first.
 const PANEL: usize = 100;
 /// Characters of an idempotency key.
-const KEY: std::ops::RangeInclusive<usize> = 8..=128;
+const KEY: std::ops::RangeInclusive<usize> = 1..=255;
 
 /// A worklog.
 #[derive(Serialize, ToSchema)]
@@ -296,7 +296,7 @@ fn missing(field: &str, how: &str) -> AppError {
 ///
 /// # Errors
 /// 400 for the input, Jira's own refusal otherwise; 504 `outcome_unknown` if Jira did not say.
-#[utoipa::path(post, path = "/api/v1/issues/{issueId}/worklogs", params(("issueId" = String, Path), ("Idempotency-Key" = String, Header, description = "8 to 128 characters, new for each new worklog")), request_body = WorklogInput, responses((status = 201, body = WorklogView), (status = 200, body = WorklogView, description = "Written before with the same key"), (status = 400, body = Problem), (status = 422, body = Problem), (status = 504, body = Problem)))]
+#[utoipa::path(post, path = "/api/v1/issues/{issueId}/worklogs", params(("issueId" = String, Path), ("Idempotency-Key" = String, Header, description = "1 to 255 characters, new for each new worklog")), request_body = WorklogInput, responses((status = 201, body = WorklogView), (status = 200, body = WorklogView, description = "Written before with the same key"), (status = 400, body = Problem), (status = 422, body = Problem), (status = 504, body = Problem)))]
 pub async fn create(
     app: Shared,
     caller: ContextCaller,
@@ -330,7 +330,7 @@ fn idempotency_key(request: &HttpRequest) -> AppResult<String> {
         AppError::invalid(
             "Idempotency-Key",
             "idempotency_key_missing",
-            "Send the header Idempotency-Key with 8 to 128 characters, new for each new worklog and the same on a retry.",
+            "Send the header Idempotency-Key with 1 to 255 characters, new for each new worklog and the same on a retry.",
         )
     })
 }
