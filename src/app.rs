@@ -124,7 +124,12 @@ impl App {
 
 /// Only one server at a time works on a data folder.
 fn lock(data_dir: &Path) -> anyhow::Result<File> {
-    fs::create_dir_all(data_dir).with_context(|| format!("making the data folder {}", data_dir.display()))?;
+    // What is in it is nobody else's to read, sealed or not.
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data_dir)
+        .with_context(|| format!("making the data folder {}", data_dir.display()))?;
     let lock = File::create(data_dir.join("hourbook.lock"))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),

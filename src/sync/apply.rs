@@ -36,8 +36,14 @@ pub fn decide(have: Option<Version>, tombstone: Option<Tombstone>, updated: i64,
     }
     match have {
         Some(version) if version.updated > updated => Decision::Skip,
+        // As old as what we have, but asked for before somebody wanted it read once more.
+        Some(version) if version.updated == updated && asked_too_early(version, begun_at) => Decision::Skip,
         _ => Decision::Write,
     }
+}
+
+fn asked_too_early(version: Version, begun_at: i64) -> bool {
+    version.read_after.is_some_and(|after| begun_at < after)
 }
 
 /// Writes what Jira returned, tags included; returns how many rows were written.
@@ -59,7 +65,11 @@ pub fn read(db: &mut TenantConn<'_>, returned: Vec<RemoteWorklog>, begun_at: i64
             Decision::Write => {}
         }
         let tags = catalogue.learn(db, &remote)?;
-        let row = complete_row(db.cipher(), remote, tags);
+        let mut row = complete_row(db.cipher(), remote, tags);
+        row.read_after = have
+            .get(&id)
+            .filter(|version| asked_too_early(**version, begun_at))
+            .and_then(|version| version.read_after);
         rows.insert(id, row);
     }
     tombstones::lift(db, &back)?;
@@ -81,7 +91,7 @@ fn complete_row(cipher: &TenantCipher, remote: RemoteWorklog, tags: Vec<i64>) ->
         seconds: remote.time_spent_seconds,
         visibility: visibility(cipher, remote.visibility.as_ref()),
         tags,
-        needs_read: false,
+        read_after: None,
     }
 }
 
@@ -164,7 +174,7 @@ fn remove(db: &mut TenantConn<'_>, ids: &[i64], cause: Cause, now: i64) -> Resul
 mod tests {
     use super::*;
 
-    const HAVE: Option<Version> = Some(Version { updated: 10, needs_read: false });
+    const HAVE: Option<Version> = Some(Version { updated: 10, read_after: None });
 
     #[test]
     fn newer_and_equal_reads_are_written_older_ones_are_not() {
@@ -172,6 +182,14 @@ mod tests {
         assert_eq!(decide(HAVE, None, 11, 0), Decision::Write);
         assert_eq!(decide(HAVE, None, 10, 0), Decision::Write);
         assert_eq!(decide(HAVE, None, 9, 0), Decision::Skip);
+    }
+
+    #[test]
+    fn a_read_from_before_it_was_wanted_does_not_count() {
+        let wanted = Some(Version { updated: 10, read_after: Some(100) });
+        assert_eq!(decide(wanted, None, 10, 99), Decision::Skip);
+        assert_eq!(decide(wanted, None, 10, 100), Decision::Write);
+        assert_eq!(decide(wanted, None, 11, 99), Decision::Write, "newer is newer");
     }
 
     #[test]

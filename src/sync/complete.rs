@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::jira::client::SiteClient;
 use crate::jira::issues::BULK_MAX;
 use crate::jira::meter::Class;
+use crate::jobs::{self, Kind};
 use crate::tenants::Tenant;
 use hourbook_store::tenant::issues::{self, Issue};
 use hourbook_store::tenant::{TenantDb, worklogs};
@@ -22,6 +23,19 @@ pub async fn run(app: &App, tenant: &Tenant) -> anyhow::Result<()> {
     let jira = app.jira.as_app(&tenant.site, Class::Event);
     unread(&db, &jira).await?;
     projects(&db, &jira).await
+}
+
+/// Has a worklog read once more. A property is written apart from its worklog without changing the worklog's
+/// `updated`, so that a read from before cannot be told from one after: the last read has to come later.
+///
+/// # Errors
+/// When a database fails.
+pub async fn again(app: &App, tenant: &Tenant, id: i64) -> hourbook_store::error::Result<()> {
+    let db = app.db(tenant).await?;
+    let now = app.clock.now_ms();
+    db.write(move |db| worklogs::mark_unread(db, &[id], now)).await?;
+    jobs::enqueue(app, &tenant.id, Kind::Complete, "").await?;
+    Ok(())
 }
 
 /// Reads the worklogs that wait for it; those that Jira does not return go on waiting. Returns how many were read.

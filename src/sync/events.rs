@@ -163,9 +163,9 @@ pub fn apply(db: &mut TenantConn<'_>, events: &[Event], now: i64) -> Result<Foll
     let mut follow = FollowUps::default();
     for event in events {
         match event {
-            Event::Worklog(seen) => follow.complete |= write(db, seen)?,
+            Event::Worklog(seen) => follow.complete |= write(db, seen, now)?,
             Event::WorklogTouched { id } => {
-                worklogs::mark_unread(db, &[*id])?;
+                worklogs::mark_unread(db, &[*id], now)?;
                 (follow.complete, follow.sync) = (true, true);
             }
             Event::WorklogDeleted { id } => {
@@ -196,7 +196,7 @@ pub fn apply(db: &mut TenantConn<'_>, events: &[Event], now: i64) -> Result<Foll
 
 /// Writes what the event carries; tags stay as they are, and who may see it is unknown until it was read. Returns
 /// whether a complete read has to follow.
-fn write(db: &mut TenantConn<'_>, seen: &Seen) -> Result<bool> {
+fn write(db: &mut TenantConn<'_>, seen: &Seen, now: i64) -> Result<bool> {
     if tombstones::of(db, &[seen.id])?.contains_key(&seen.id) {
         return Ok(false);
     }
@@ -208,9 +208,9 @@ fn write(db: &mut TenantConn<'_>, seen: &Seen) -> Result<bool> {
                 && have.started == seen.started
                 && have.seconds == seen.seconds;
             if !same {
-                worklogs::mark_unread(db, &[seen.id])?;
+                worklogs::mark_unread(db, &[seen.id], now)?;
             }
-            return Ok(!same || have.needs_read);
+            return Ok(!same || have.read_after.is_some());
         }
         _ => {}
     }
@@ -225,7 +225,7 @@ fn write(db: &mut TenantConn<'_>, seen: &Seen) -> Result<bool> {
         seconds: seen.seconds,
         visibility: Visibility::Unknown,
         tags: have.map(|have| have.tags).unwrap_or_default(),
-        needs_read: true,
+        read_after: Some(now),
     };
     worklogs::put(db, &[row])?;
     Ok(true)

@@ -15,7 +15,7 @@ use crate::tenants::Tenant;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use hourbook_store::control::installations;
 use hourbook_store::tenant::runs;
-use hourbook_store::tenant::{TenantConn, TenantDb, cursors, settings, worklogs};
+use hourbook_store::tenant::{TenantConn, TenantDb, cursors, intents, settings, worklogs};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -27,6 +27,8 @@ const OVERLAP_MS: i64 = 5 * 60_000;
 const WITHHELD_MS: i64 = 61_000;
 /// How much rarer incremental syncs grow while webhooks arrive: from 15 minutes to an hour.
 const SLOWEST: i64 = 4;
+/// An idempotency key is known for a week; the daily reconciliation forgets older ones.
+const INTENTS_KEPT_MS: i64 = 7 * 86_400_000;
 /// Rows of one step over the copy.
 const STEP: i64 = 10_000;
 
@@ -113,6 +115,10 @@ impl Run {
         }
         self.progress.counts.written += complete::unread(&self.db, &self.jira).await?;
         complete::projects(&self.db, &self.jira).await?;
+        if self.mode == Mode::Reconcile {
+            let before = self.app.clock.now_ms() - INTENTS_KEPT_MS;
+            self.db.write(move |db| intents::prune(db, before)).await?;
+        }
         self.plan_next(missed.differing).await
     }
 
@@ -415,7 +421,7 @@ impl Reader {
             let differs = |id: &i64| {
                 let newest = page.changes.iter().filter(|change| change.worklog_id == *id);
                 let newest = newest.map(|change| change.updated_time).max();
-                have.get(id).is_none_or(|have| have.needs_read || Some(have.updated) < newest)
+                have.get(id).is_none_or(|have| have.read_after.is_some() || Some(have.updated) < newest)
             };
             ids.retain(differs);
         }

@@ -11,8 +11,9 @@ use crate::jira::meter::Class;
 use crate::jira::sign::Scopes;
 use crate::jira::time;
 use crate::jira::worklogs::{PROPERTY, RemoteWorklog};
-use crate::sync::apply;
+use crate::sync::{apply, complete};
 use crate::tags;
+use crate::tenants::Tenant;
 use hourbook_store::tenant::TenantDb;
 use hourbook_store::tenant::intents::{self, Intent};
 use hourbook_store::tenant::worklogs::{self, Worklog};
@@ -80,16 +81,18 @@ pub async fn create(app: &App, caller: &Caller, new: NewWorklog) -> AppResult<Cr
 
 struct Attempt<'a> {
     app: &'a App,
+    tenant: &'a Tenant,
     db: &'a Arc<TenantDb>,
     jira: SiteClient,
     intent: Intent,
 }
 
 impl<'a> Attempt<'a> {
-    fn new(app: &'a App, caller: &Caller, db: &'a Arc<TenantDb>, new: &NewWorklog) -> Self {
+    fn new(app: &'a App, caller: &'a Caller, db: &'a Arc<TenantDb>, new: &NewWorklog) -> Self {
         let request = json!([new.issue_id, new.started, new.seconds, new.fields]);
         Self {
             app,
+            tenant: &caller.tenant,
             db,
             jira: app.jira.as_user(&caller.tenant.site, Class::Write, &caller.account_id, Scopes::Write),
             intent: Intent {
@@ -151,7 +154,8 @@ impl<'a> Attempt<'a> {
         carried: &[CarriedTag],
         replayed: bool,
     ) -> AppResult<Created> {
-        if remote.hourbook().is_none() {
+        let property_apart = remote.hourbook().is_none();
+        if property_apart {
             // Jira took the worklog without its property: set it by itself, it is idempotent.
             let value = self.property(None, carried);
             self.jira.put_property(remote.issue_id, remote.id, &value).await?;
@@ -167,6 +171,9 @@ impl<'a> Attempt<'a> {
                 worklogs::by_ids(db, &[id])
             })
             .await?;
+        if property_apart {
+            complete::again(self.app, self.tenant, id).await?;
+        }
         let worklog = found.into_iter().next().ok_or_else(gone)?;
         Ok(Created { worklog, replayed })
     }

@@ -5,14 +5,16 @@ use super::property;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{AppError, AppResult};
+use crate::jira::client::SiteClient;
+use crate::jira::error::JiraError;
 use crate::jira::meter::Class;
 use crate::jira::sign::Scopes;
 use crate::jira::time;
-use crate::jira::worklogs::PROPERTY;
-use crate::sync::apply;
+use crate::jira::worklogs::{PROPERTY, RemoteWorklog};
+use crate::sync::{apply, complete};
 use crate::tags;
 use hourbook_store::tenant::worklogs::{self, Worklog};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 /// Changes a worklog in Jira as the caller, then in our copy.
 ///
@@ -46,22 +48,21 @@ pub async fn edit(app: &App, caller: &Caller, issue_id: i64, id: i64, fields: Fi
             "Send at least one of started, timeSpentSeconds, duration, comment, commentAdf, tags.",
         ));
     }
-    let remote = if body.is_empty() {
+    let (remote, property_apart) = match &property {
         // Tags alone are no change of the worklog in Jira's eyes: its `updated` stays.
-        jira.put_property(issue_id, id, property.as_ref().unwrap_or(&json!({}))).await?;
-        jira.worklog(issue_id, id).await?
-    } else {
-        if let Some(value) = &property {
-            body.insert("properties".into(), json!([{ "key": PROPERTY, "value": value }]));
-        }
-        let answer = jira.update_worklog(issue_id, id, &body.into(), &fields.estimate).await?;
-        match &property {
-            Some(value) if answer.hourbook() != Some(value) => {
-                jira.put_property(issue_id, id, value).await?;
-                jira.worklog(issue_id, id).await?
+        Some(value) if body.is_empty() => (put_property(&jira, issue_id, id, value).await?, true),
+        _ => {
+            if let Some(value) = &property {
+                body.insert("properties".into(), json!([{ "key": PROPERTY, "value": value }]));
             }
-            None if answer.properties.is_none() => jira.worklog(issue_id, id).await?,
-            _ => answer,
+            let answer = jira.update_worklog(issue_id, id, &body.into(), &fields.estimate).await?;
+            match &property {
+                Some(value) if answer.hourbook() != Some(value) => {
+                    (put_property(&jira, issue_id, id, value).await?, true)
+                }
+                None if answer.properties.is_none() => (jira.worklog(issue_id, id).await?, false),
+                _ => (answer, false),
+            }
         }
     };
     let now = app.clock.now_ms();
@@ -71,8 +72,22 @@ pub async fn edit(app: &App, caller: &Caller, issue_id: i64, id: i64, fields: Fi
             worklogs::by_ids(db, &[id])
         })
         .await?;
+    if property_apart {
+        complete::again(app, &caller.tenant, id).await?;
+    }
     found
         .into_iter()
         .next()
         .ok_or_else(|| AppError::not_found("worklog_deleted", "The worklog has been deleted meanwhile."))
+}
+
+/// Sets our property and reads the worklog as it is then.
+async fn put_property(
+    jira: &SiteClient,
+    issue_id: i64,
+    id: i64,
+    value: &Value,
+) -> Result<RemoteWorklog, JiraError> {
+    jira.put_property(issue_id, id, value).await?;
+    jira.worklog(issue_id, id).await
 }

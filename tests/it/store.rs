@@ -37,7 +37,7 @@ async fn sealed_columns_do_not_open_elsewhere() {
         seconds: 60,
         visibility: Visibility::Group("g".into()),
         tags: vec![],
-        needs_read: false,
+        read_after: None,
     };
     let ours = open(&dir, "ours", "one", &key);
     let row = worklog.clone();
@@ -135,7 +135,7 @@ proptest! {
             match (deleted_at, found) {
                 (Some(_), found) => assert!(found.is_none(), "{steps:?}"),
                 (None, Some(found)) => {
-                    assert_eq!((found.seconds, found.needs_read), (60 + newest, false), "{steps:?}");
+                    assert_eq!((found.seconds, found.read_after), (60 + newest, None), "{steps:?}");
                 }
                 (None, None) => panic!("{steps:?}"),
             }

@@ -212,6 +212,51 @@ async fn the_property_is_set_even_if_a_create_does_not_take_it() {
     world.end().await;
 }
 
+/// A read that was on its way while tags were changed ends up overruled: the property has no time of its own.
+#[tokio::test]
+async fn a_read_from_before_does_not_bring_old_tags_back() {
+    let world = World::installed().await;
+    let ben = world.as_user(BEN);
+    let path = format!("/api/v1/issues/{}/worklogs/{}", world.ids.issue, world.ids.by_ben);
+    let before: hourbook::jira::worklogs::RemoteWorklog = {
+        let state = world.site.state();
+        let worklog = &state.worklogs[&world.ids.by_ben];
+        let view = hourbook_simulator::views::worklog(&world.site.base_url, &state, worklog, true, false);
+        serde_json::from_str(&view.to_string()).unwrap()
+    };
+    world.site.fail("POST", "/worklog/list", Fault::Slow(Duration::from_millis(300)), 1);
+    assert_eq!(ben.put(&path, &json!({ "tags": ["77"] })).await.json["tags"], json!(["77"]));
+    let app = &world.running().app;
+    let tenant = app.tenants.by_client_key(&world.site.client_key()).await.unwrap().unwrap();
+    let db = app.db(&tenant).await.unwrap();
+    db.write(|db| hourbook::sync::apply::read(db, vec![before], 1).map(drop)).await.unwrap();
+    drop((db, tenant));
+    // The same `updated`, older tags: until the later read has come.
+    world.end().await;
+}
+
+/// An idempotency key is known for a week.
+#[tokio::test]
+async fn old_keys_are_forgotten() {
+    let world = World::installed().await;
+    let ben = world.as_user(BEN);
+    assert_eq!(ben.log_work(world.ids.issue, "k", &work(json!({}))).await.status, 201);
+    world.advance(Duration::from_secs(2 * 86_400));
+    world.settle(&world.site).await;
+    assert_eq!(ben.log_work(world.ids.issue, "k", &work(json!({}))).await.status, 200);
+    world.advance(Duration::from_secs(8 * 86_400));
+    let forgotten = || async {
+        let (app, key) = (&world.running().app, world.site.client_key());
+        let tenant = app.tenants.by_client_key(&key).await.unwrap().unwrap();
+        let db = app.db(&tenant).await.unwrap();
+        let hash = hourbook::worklogs::property::key_hash(BEN, "k");
+        let found = db.read(move |db| hourbook_store::tenant::intents::find(db, BEN, &hash)).await.unwrap();
+        found.is_none().then_some(()).ok_or_else(|| "still known".to_owned())
+    };
+    crate::support::eventually("the key is forgotten", forgotten).await;
+    world.end().await;
+}
+
 /// Site settings decide what a day is.
 #[tokio::test]
 async fn durations_follow_the_site_and_its_changes() {

@@ -31,11 +31,12 @@ pub fn claim(db: &mut TenantConn<'_>, intent: &Intent) -> Result<Option<Intent>>
     if claimed == 1 {
         return Ok(None);
     }
-    Ok(i::write_intents
-        .find((&intent.account_id, &intent.key_hash))
-        .select(Intent::as_select())
-        .first(db.conn)
-        .optional()?)
+    find(db, &intent.account_id, &intent.key_hash)
+}
+
+/// The intent of an account under a key.
+pub fn find(db: &mut TenantConn<'_>, account_id: &str, key_hash: &str) -> Result<Option<Intent>> {
+    Ok(i::write_intents.find((account_id, key_hash)).select(Intent::as_select()).first(db.conn).optional()?)
 }
 
 /// Notes which worklog came of it.

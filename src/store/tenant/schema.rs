@@ -12,7 +12,7 @@ diesel::table! {
         time_spent_seconds -> BigInt,
         visibility -> SmallInt,
         visibility_id -> Nullable<Text>,
-        needs_read -> Bool,
+        read_after -> Nullable<BigInt>,
     }
 }
 

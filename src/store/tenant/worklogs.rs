@@ -69,8 +69,9 @@ pub struct Worklog {
     pub visibility: Visibility,
     /// Ids of its tags, ascending.
     pub tags: Vec<i64>,
-    /// Something that its source did not carry has still to be read from Jira.
-    pub needs_read: bool,
+    /// Something that its source did not carry has still to be read from Jira, by a read that begins at or after
+    /// this instant of our clock.
+    pub read_after: Option<i64>,
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -86,7 +87,7 @@ struct Row {
     time_spent_seconds: i64,
     visibility: i16,
     visibility_id: Option<String>,
-    needs_read: bool,
+    read_after: Option<i64>,
 }
 
 fn place(row: &[u8; 8]) -> Place<'_> {
@@ -110,7 +111,7 @@ fn to_row(db: &TenantConn<'_>, worklog: &Worklog) -> Row {
         time_spent_seconds: worklog.seconds,
         visibility,
         visibility_id: visibility_id.map(str::to_owned),
-        needs_read: worklog.needs_read,
+        read_after: worklog.read_after,
     }
 }
 
@@ -131,7 +132,7 @@ fn from_row(db: &TenantConn<'_>, row: Row, tags: Vec<i64>) -> Result<Worklog> {
         seconds: row.time_spent_seconds,
         visibility: Visibility::from_row(row.visibility, row.visibility_id),
         tags,
-        needs_read: row.needs_read,
+        read_after: row.read_after,
     })
 }
 
@@ -161,7 +162,7 @@ pub fn put(db: &mut TenantConn<'_>, worklogs: &[Worklog]) -> Result<()> {
                 w::time_spent_seconds.eq(excluded(w::time_spent_seconds)),
                 w::visibility.eq(excluded(w::visibility)),
                 w::visibility_id.eq(excluded(w::visibility_id)),
-                w::needs_read.eq(excluded(w::needs_read)),
+                w::read_after.eq(excluded(w::read_after)),
             ))
             .execute(db.conn)?;
         tags::replace_on(db, some)?;
@@ -185,19 +186,19 @@ pub fn by_ids(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<Vec<Worklog>> {
 pub struct Version {
     /// When it was last changed.
     pub updated: i64,
-    /// See [`Worklog::needs_read`].
-    pub needs_read: bool,
+    /// See [`Worklog::read_after`].
+    pub read_after: Option<i64>,
 }
 
 /// Versions of the given worklogs that are in the copy.
 pub fn versions(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<HashMap<i64, Version>> {
     let mut found = HashMap::with_capacity(ids.len());
     for some in ids.chunks(ROWS) {
-        let rows: Vec<(i64, i64, bool)> = w::worklogs
+        let rows: Vec<(i64, i64, Option<i64>)> = w::worklogs
             .filter(w::client_worklog_id.eq_any(some))
-            .select((w::client_worklog_id, w::updated, w::needs_read))
+            .select((w::client_worklog_id, w::updated, w::read_after))
             .load(db.conn)?;
-        found.extend(rows.into_iter().map(|(id, updated, needs_read)| (id, Version { updated, needs_read })));
+        found.extend(rows.into_iter().map(|(id, updated, read_after)| (id, Version { updated, read_after })));
     }
     Ok(found)
 }
@@ -282,18 +283,18 @@ pub fn ids_on_issues(db: &mut TenantConn<'_>, issue_ids: &[i64]) -> Result<Vec<i
 /// Worklogs that have still to be read from Jira, oldest id first.
 pub fn unread(db: &mut TenantConn<'_>, after: i64, limit: i64) -> Result<Vec<i64>> {
     Ok(w::worklogs
-        .filter(w::needs_read.eq(true).and(w::client_worklog_id.gt(after)))
+        .filter(w::read_after.is_not_null().and(w::client_worklog_id.gt(after)))
         .order(w::client_worklog_id)
         .limit(limit)
         .select(w::client_worklog_id)
         .load(db.conn)?)
 }
 
-/// Marks worklogs as to be read from Jira.
-pub fn mark_unread(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<()> {
+/// Marks worklogs as to be read from Jira, by a read that begins at or after an instant.
+pub fn mark_unread(db: &mut TenantConn<'_>, ids: &[i64], now: i64) -> Result<()> {
     for some in ids.chunks(ROWS) {
         diesel::update(w::worklogs.filter(w::client_worklog_id.eq_any(some)))
-            .set(w::needs_read.eq(true))
+            .set(w::read_after.eq(now))
             .execute(db.conn)?;
     }
     Ok(())
@@ -306,7 +307,7 @@ pub fn count(db: &mut TenantConn<'_>) -> Result<i64> {
 
 /// How many worklogs have still to be read from Jira.
 pub fn count_unread(db: &mut TenantConn<'_>) -> Result<i64> {
-    Ok(w::worklogs.filter(w::needs_read.eq(true)).count().get_result(db.conn)?)
+    Ok(w::worklogs.filter(w::read_after.is_not_null()).count().get_result(db.conn)?)
 }
 
 /// Ids and `updated` of all worklogs behind an id, ascending: a walk over the copy in pages.

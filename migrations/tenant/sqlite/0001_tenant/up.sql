@@ -10,11 +10,11 @@ CREATE TABLE worklogs (
   time_spent_seconds BIGINT NOT NULL,
   visibility SMALLINT NOT NULL,
   visibility_id TEXT,
-  needs_read BOOLEAN NOT NULL
+  read_after BIGINT
 );
 CREATE INDEX worklogs_by_start ON worklogs (started, client_worklog_id);
 CREATE INDEX worklogs_by_issue ON worklogs (client_issue_id, started);
-CREATE INDEX worklogs_unread ON worklogs (client_worklog_id) WHERE needs_read;
+CREATE INDEX worklogs_unread ON worklogs (client_worklog_id) WHERE read_after IS NOT NULL;
 
 CREATE TABLE tags (
   tag_id INTEGER NOT NULL PRIMARY KEY,
