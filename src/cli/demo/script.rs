@@ -152,8 +152,13 @@ fn search(folder: &Path, files: &mut usize, found: &mut Vec<String>) -> anyhow::
             search(&path, files, found)?;
             continue;
         }
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            // A write-ahead log goes when its last connection closes.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error.into()),
+        };
         *files += 1;
-        let bytes = std::fs::read(&path)?;
         for word in CLEAR {
             if bytes.windows(word.len()).any(|window| window == word.as_bytes()) {
                 found.push(format!("; {word:?} in {}", path.display()));
