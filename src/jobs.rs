@@ -94,10 +94,25 @@ impl Kind {
 /// # Errors
 /// When the control database fails.
 pub async fn enqueue(app: &App, tenant_id: &str, kind: Kind, subject: &str) -> Result<i64> {
+    enqueue_after(app, tenant_id, kind, subject, 0).await
+}
+
+/// Enqueues a job that may run after a delay (ms): what is asked for meanwhile is the same job.
+///
+/// # Errors
+/// When the control database fails.
+pub async fn enqueue_after(
+    app: &App,
+    tenant_id: &str,
+    kind: Kind,
+    subject: &str,
+    delay_ms: i64,
+) -> Result<i64> {
     let (tenant_id, subject, now) = (tenant_id.to_owned(), subject.to_owned(), app.clock.now_ms());
+    let due = now + delay_ms;
     let id = app
         .control
-        .write(move |conn| jobs::enqueue(conn, &kind.for_tenant(&tenant_id, &subject, now), now))
+        .write(move |conn| jobs::enqueue(conn, &kind.for_tenant(&tenant_id, &subject, due), now))
         .await?;
     app.wake.now();
     Ok(id)

@@ -14,6 +14,8 @@ use tokio::task::JoinSet;
 
 /// Events that one transaction applies.
 const BATCH: i64 = 500;
+/// Worklogs that events told of are gathered for so long before they are read together, ms.
+const GATHER_MS: i64 = 300;
 /// Tenants that are served at once.
 const AT_ONCE: usize = 4;
 
@@ -94,7 +96,7 @@ async fn follow_up(app: &Arc<App>, tenant: &Arc<Tenant>, follow: FollowUps) -> a
         site_time::forget(app, tenant).await?;
     }
     if follow.complete {
-        jobs::enqueue(app, &tenant.id, Kind::Complete, "").await?;
+        jobs::enqueue_after(app, &tenant.id, Kind::Complete, "", GATHER_MS).await?;
     }
     if follow.sync {
         jobs::enqueue(app, &tenant.id, Kind::SyncIncremental, "").await?;

@@ -125,7 +125,7 @@ impl World {
         let mut tuning = Tuning {
             retry_base: Duration::from_millis(20),
             jira_timeout: Duration::from_secs(5),
-            tick: Duration::from_millis(500),
+            tick: Duration::from_millis(100),
             open_tenants: 8,
         };
         adjust(&mut env, &mut tuning);
