@@ -10,12 +10,15 @@ use crate::worklogs::site_time;
 use hourbook_crypto::tenant::Place;
 use hourbook_store::inbox;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// Events that one transaction applies.
 const BATCH: i64 = 500;
 /// Worklogs that events told of are gathered for so long before they are read together, ms.
 const GATHER_MS: i64 = 300;
+/// Pause behind a round that had something to apply.
+const ROUND: Duration = Duration::from_millis(80);
 /// Tenants that are served at once.
 const AT_ONCE: usize = 4;
 
@@ -27,7 +30,10 @@ pub fn place(identifier: &str) -> Place<'_> {
 /// Applies what arrives until `stop` is done.
 pub async fn run(app: Arc<App>, mut stop: tokio::sync::watch::Receiver<bool>) {
     loop {
-        apply_waiting(&app).await;
+        if apply_waiting(&app).await {
+            // Under load, what comes in during this moment shares the next round's commits.
+            tokio::time::sleep(ROUND).await;
+        }
         tokio::select! {
             () = app.inbox.arrived() => {}
             () = tokio::time::sleep(app.config.tuning.tick) => {}
@@ -36,11 +42,16 @@ pub async fn run(app: Arc<App>, mut stop: tokio::sync::watch::Receiver<bool>) {
     }
 }
 
-async fn apply_waiting(app: &Arc<App>) {
+/// One round over all tenants with waiting events; whether there were any.
+async fn apply_waiting(app: &Arc<App>) -> bool {
     let tenants = match app.inbox.waiting_tenants().await {
         Ok(tenants) => tenants,
-        Err(error) => return tracing::error!(%error, "the inbox could not be read"),
+        Err(error) => {
+            tracing::error!(%error, "the inbox could not be read");
+            return false;
+        }
     };
+    let any = !tenants.is_empty();
     let mut serving = JoinSet::new();
     for tenant_id in tenants {
         if serving.len() >= AT_ONCE {
@@ -54,6 +65,7 @@ async fn apply_waiting(app: &Arc<App>) {
         });
     }
     serving.join_all().await;
+    any
 }
 
 async fn apply_of(app: &Arc<App>, tenant_id: &str) -> anyhow::Result<()> {
