@@ -110,7 +110,7 @@ impl Run {
     async fn work(&mut self, never_full: bool) -> anyhow::Result<()> {
         let missed = self.walk_updated().await?;
         self.walk_deleted(never_full).await?;
-        if self.mode != Mode::Incremental && !never_full {
+        if self.mode == Mode::Reconcile {
             self.look_for_unnamed(&missed.named).await?;
         }
         self.progress.counts.written += complete::unread(&self.db, &self.jira).await?;
@@ -126,7 +126,7 @@ impl Run {
     async fn walk_updated(&mut self) -> anyhow::Result<Missed> {
         let since = self.start_of_updated().await?;
         let collect = self.mode == Mode::Reconcile;
-        let (pages, mut arrived) = mpsc::channel(2);
+        let (pages, arrived) = mpsc::channel(2);
         let reader = Reader {
             db: Arc::clone(&self.db),
             jira: self.jira.clone(),
@@ -135,6 +135,8 @@ impl Run {
         let walk = Walk::new(self.jira.clone(), Feed::Updated, since);
         let produce = produce(walk, reader, pages);
         let consume = async {
+            // Taken in, so that a failure to write closes the channel and ends the producer too.
+            let mut arrived = arrived;
             let mut missed = Missed::default();
             while let Some(read) = arrived.recv().await {
                 missed.differing += read.worklogs.len();
@@ -147,7 +149,7 @@ impl Run {
             anyhow::Ok(missed)
         };
         let (produced, consumed) = tokio::join!(produce, consume);
-        // A failure to write closes the channel, which fails the producer too: the first cause is told.
+        // The producer's failure may only follow from the consumer's: the first cause is told.
         let missed = consumed?;
         produced?;
         self.finish_updated().await?;
@@ -248,9 +250,6 @@ impl Run {
     /// Both feeds name every worklog that lives; what the copy has beyond that is asked for one by one. What Jira
     /// does not return either is kept and counted.
     async fn look_for_unnamed(&mut self, named: &[i64]) -> anyhow::Result<()> {
-        if self.mode != Mode::Reconcile {
-            return Ok(());
-        }
         let mut after = 0;
         loop {
             let step = self.db.read(move |db| worklogs::walk(db, after, STEP)).await?;

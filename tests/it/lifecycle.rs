@@ -258,6 +258,39 @@ async fn a_wipe_goes_on_after_a_crash() {
     world.end().await;
 }
 
+/// A tenant that is closed in the middle of its full sync: the sync ends at once, and everything goes.
+#[tokio::test]
+async fn a_full_sync_ends_when_its_tenant_is_closed() {
+    let world = World::start().await;
+    {
+        let mut state = world.site.state();
+        let template = state.worklogs.get(&world.ids.by_ana).unwrap().clone();
+        for at in 0..12_000 {
+            let id = state.next_id();
+            let updated = template.updated - 1_000_000 + at;
+            state.put(hourbook_simulator::state::Worklog { id, updated, ..template.clone() });
+        }
+    }
+    world.site.fail("POST", "/worklog/list", Fault::Slow(Duration::from_millis(100)), 100);
+    assert_eq!(world.site.install(&world.url(), APP_KEY).await, 204);
+    let (app, tenant) = (&world.running().app, world.tenant_id(&world.site).await);
+    eventually("the sync runs", || async {
+        let pages = app.progresses.get(&tenant).map_or(0, |progress| progress.counts.pages);
+        (pages > 0).then_some(()).ok_or_else(|| "no page yet".to_owned())
+    })
+    .await;
+    // Jira goes on answering: only the tenant is gone.
+    hourbook::lifecycle::uninstalled::close(app, &tenant, &world.site.client_key()).await.unwrap();
+    eventually("the sync has ended and the files are gone", || async {
+        let gone = !world.data_dir().join("tenants").join(&tenant).exists();
+        let ended = app.progresses.get(&tenant).is_none();
+        (gone && ended).then_some(()).ok_or_else(|| format!("gone: {gone}, ended: {ended}"))
+    })
+    .await;
+    world.site.state().installation = None;
+    world.end().await;
+}
+
 /// What still waits in the inbox at the uninstall goes unread.
 #[tokio::test]
 async fn queued_webhooks_go_with_the_tenant() {
