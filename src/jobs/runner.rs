@@ -32,11 +32,13 @@ pub async fn run(app: Arc<App>, mut stop: tokio::sync::watch::Receiver<bool>) {
     let slots = Arc::new(Semaphore::new(AT_ONCE));
     let mut running = JoinSet::new();
     loop {
-        while let Some(job) = claim(&app, &slots).await {
-            let (app, slots) = (Arc::clone(&app), Arc::clone(&slots));
+        // A job is claimed only once there is a slot for it, so that what waits stays free for others.
+        while let Ok(slot) = Arc::clone(&slots).try_acquire_owned() {
+            let Some(job) = claim(&app).await else { break };
+            let app = Arc::clone(&app);
             running.spawn(async move {
-                let Ok(_slot) = slots.acquire().await else { return };
                 run_one(&app, job).await;
+                drop(slot);
                 app.wake.now();
             });
         }
@@ -50,10 +52,7 @@ pub async fn run(app: Arc<App>, mut stop: tokio::sync::watch::Receiver<bool>) {
     running.shutdown().await;
 }
 
-async fn claim(app: &App, slots: &Semaphore) -> Option<Job> {
-    if slots.available_permits() == 0 {
-        return None;
-    }
+async fn claim(app: &App) -> Option<Job> {
     let now = app.clock.now_ms();
     match app.control.write(move |conn| jobs::claim(conn, now)).await {
         Ok(job) => job,
