@@ -18,6 +18,7 @@ use hourbook_store::error::Result;
 use hourbook_store::inbox::Inbox;
 use hourbook_store::migrate::{self, Schema};
 use hourbook_store::tenant::TenantDb;
+use parking_lot::Mutex;
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -58,7 +59,8 @@ pub struct App {
     pub turns: Turns,
     /// Path of the public URL; Jira signs what comes behind it.
     pub base_path: String,
-    _lock: File,
+    /// Held while the server works on its data folder.
+    lock: Mutex<Option<File>>,
 }
 
 impl App {
@@ -96,7 +98,7 @@ impl App {
             base_path: Url::parse(&config.base_url)?.path().trim_end_matches('/').to_owned(),
             clock,
             config,
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
         }))
     }
 
@@ -106,6 +108,11 @@ impl App {
     /// See [`Tenants::db`].
     pub async fn db(&self, tenant: &Tenant) -> Result<Arc<TenantDb>> {
         self.tenants.db(tenant).await
+    }
+
+    /// Leaves the data folder to another server, once this one has stopped.
+    pub fn release_data_folder(&self) {
+        self.lock.lock().take();
     }
 
     /// Forgets secrets, tokens and permissions that memory holds of a tenant.

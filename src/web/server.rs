@@ -133,5 +133,6 @@ impl Running {
                 tracing::error!("a task panicked");
             }
         }
+        self.app.release_data_folder();
     }
 }
