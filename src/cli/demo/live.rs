@@ -20,8 +20,8 @@ pub async fn run(stage: &Stage, seed: u64, seconds: Option<u64>) -> anyhow::Resu
     stage.install().await?;
     addresses(stage);
     output::line(format!(
-        "People are at work now; of their webhooks {} % are lost, {} % doubled, {} % late. Lost ones are found by the \
-         incremental sync a minute later, because Jira withholds the last minute of its feeds. Ctrl-C ends it.",
+        "People are at work now; of their webhooks {} % are lost, {} % doubled, {} % late. What was lost is found by an \
+         incremental sync a minute or two later, because Jira withholds the last minute of its feeds. Ctrl-C ends it.",
         LUCK.lost, LUCK.doubled, LUCK.late
     ));
     let deadline = async {
