@@ -125,18 +125,6 @@ impl AppError {
         self.retry_after_secs = Some(secs.max(1));
         self
     }
-
-    /// The stable code.
-    pub fn code(&self) -> &str {
-        &self.problem.code
-    }
-
-    /// The same problem with another status, for answers to Jira that must not be taken as final.
-    pub fn with_status(mut self, status: StatusCode) -> Self {
-        self.status = status;
-        self.problem.status = status.as_u16();
-        self
-    }
 }
 
 impl fmt::Display for AppError {

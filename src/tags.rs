@@ -30,13 +30,13 @@ pub async fn all(db: &Arc<TenantDb>) -> AppResult<Vec<Tag>> {
 /// # Errors
 /// When one does not exist or is archived.
 pub async fn carried(db: &Arc<TenantDb>, ids: &[i64]) -> AppResult<Vec<CarriedTag>> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let all = db.read(tags::all).await?;
+    let asked = ids.to_vec();
+    let found =
+        db.read(move |db| asked.iter().map(|id| tags::find(db, *id)).collect::<Result<Vec<_>, _>>()).await?;
     ids.iter()
-        .map(|id| match all.iter().find(|tag| tag.id == *id) {
-            Some(tag) => Ok(CarriedTag { id: tag.id, name: tag.name.clone() }),
+        .zip(found)
+        .map(|(id, tag)| match tag {
+            Some(tag) => Ok(CarriedTag { id: tag.id, name: tag.name }),
             None => Err(AppError::invalid("tags", "tag_unknown", format!("There is no tag {id}."))),
         })
         .collect()

@@ -213,9 +213,9 @@ impl Tenants {
         if self.by_id(&tenant.id).await?.is_none() {
             return Err(Error::Closed);
         }
-        let (id, folder) = (tenant.id.clone(), self.folder.join(&tenant.id));
+        let folder = self.folder.join(&tenant.id);
         let (template, cipher) = (self.template.clone(), Arc::clone(&tenant.cipher));
-        let db = blocking(move || TenantDb::open(&id, &folder, &template, cipher)).await?;
+        let db = blocking(move || TenantDb::open(&folder, &template, cipher)).await?;
         let db = Arc::new(db);
         let used = AtomicU64::new(self.uses.fetch_add(1, Ordering::Relaxed));
         let mut open = self.open.write();

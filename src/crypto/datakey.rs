@@ -18,11 +18,6 @@ impl DataKey {
         Self { version, key: Zeroizing::new(nonce::random()) }
     }
 
-    /// Version that records sealed under this key name.
-    pub fn version(&self) -> u32 {
-        self.version
-    }
-
     /// The key under the current master key, bound to its tenant and version.
     pub fn wrap(&self, master: &MasterKeys, tenant: &str) -> Vec<u8> {
         master.seal(&purpose(tenant, &self.version.to_be_bytes()), self.key.as_slice())

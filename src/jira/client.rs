@@ -166,8 +166,6 @@ impl Call {
 
 /// A successful answer.
 pub struct Answer {
-    /// 2xx.
-    pub status: StatusCode,
     /// The body.
     pub body: Bytes,
     /// Jira's clock, ms, from the `Date` header; it has whole seconds only.
@@ -200,11 +198,6 @@ enum Tried {
 }
 
 impl SiteClient {
-    /// The same way for another class of work.
-    pub fn for_class(&self, class: Class) -> Self {
-        Self { class, ..self.clone() }
-    }
-
     /// Our clock.
     pub fn clock(&self) -> &Clock {
         &self.jira.clock
@@ -323,7 +316,7 @@ impl SiteClient {
     fn judge(&self, call: &Call, status: StatusCode, headers: &HeaderMap, body: Bytes) -> Tried {
         let reason = |otherwise: &str| Reason::from_body(&body, otherwise);
         match status.as_u16() {
-            200..=299 => Tried::Done(Answer { status, date_ms: date(headers), body }),
+            200..=299 => Tried::Done(Answer { date_ms: date(headers), body }),
             301 | 302 | 307 | 308 => self.moved(call, headers),
             400 | 409 | 422 => Tried::Failed(JiraError::BadRequest(reason("Jira refuses the request."))),
             401 => {

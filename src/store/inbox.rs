@@ -117,11 +117,6 @@ impl Inbox {
         self.arrived.notified().await;
     }
 
-    /// Wakes whoever waits in [`Inbox::arrived`].
-    pub fn wake(&self) {
-        self.arrived.notify_one();
-    }
-
     /// Tenants with waiting events.
     pub async fn waiting_tenants(&self) -> Result<Vec<String>> {
         self.db
@@ -146,15 +141,15 @@ impl Inbox {
             .await
     }
 
-    /// How many events of a tenant wait, and when the oldest arrived.
-    pub async fn backlog(&self, tenant_id: &str) -> Result<(i64, Option<i64>)> {
+    /// How many events of a tenant wait.
+    pub async fn backlog(&self, tenant_id: &str) -> Result<i64> {
         let tenant_id = tenant_id.to_owned();
         self.db
             .read(move |conn| {
                 Ok(e::events
                     .filter(e::tenant_id.eq(tenant_id).and(e::body.is_not_null()))
-                    .select((diesel::dsl::count_star(), diesel::dsl::min(e::received_at)))
-                    .first(conn)?)
+                    .count()
+                    .get_result(conn)?)
             })
             .await
     }

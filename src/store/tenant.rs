@@ -36,7 +36,6 @@ impl TenantConn<'_> {
 
 /// Handle on the open database of one tenant.
 pub struct TenantDb {
-    tenant_id: String,
     db: Db,
     cipher: Arc<TenantCipher>,
     closed: AtomicBool,
@@ -50,24 +49,14 @@ impl TenantDb {
     ///
     /// # Errors
     /// When files or migrations fail.
-    pub fn open(tenant_id: &str, folder: &Path, template: &Path, cipher: Arc<TenantCipher>) -> Result<Self> {
+    pub fn open(folder: &Path, template: &Path, cipher: Arc<TenantCipher>) -> Result<Self> {
         let path = file(folder);
         if !path.exists() {
             provision(folder, template)?;
         } else {
             migrate::up(&path, Schema::Tenant)?;
         }
-        Ok(Self {
-            tenant_id: tenant_id.to_owned(),
-            db: Db::open(&path, READERS)?,
-            cipher,
-            closed: AtomicBool::new(false),
-        })
-    }
-
-    /// Whose database it is.
-    pub fn tenant_id(&self) -> &str {
-        &self.tenant_id
+        Ok(Self { db: Db::open(&path, READERS)?, cipher, closed: AtomicBool::new(false) })
     }
 
     /// From now on every read and write fails with [`Error::Closed`].

@@ -179,7 +179,7 @@ impl Run {
         let ReadPage { page, worklogs, begun_at } = read;
         self.first_change = self.first_change.or(page.changes.first().map(|change| change.updated_time));
         let mode = self.mode;
-        let (until, asked_at) = (page.until, page.asked_at);
+        let (until, asked_at, last) = (page.until, page.asked_at, page.last);
         let mut counts = self.progress.counts;
         counts.pages += 1;
         let run_id = self.run_id;
@@ -195,6 +195,10 @@ impl Run {
                     cursors::set(db, DELETED, asked_at.map_or(0, |at| at - OVERLAP_MS))?;
                 }
                 advance(db, UPDATED_SO_FAR, until)?;
+                // Without Jira's own clock nothing is claimed.
+                if let Some(asked_at) = asked_at.filter(|_| last) {
+                    advance(db, IN_STEP_SO_FAR, asked_at - WITHHELD_MS)?;
+                }
                 runs::progress(db, run_id, counts)?;
                 Ok(counts)
             })
@@ -202,9 +206,6 @@ impl Run {
         self.progress.counts = counts;
         self.progress.fraction = fraction(self.first_change, until, asked_at);
         self.shown.update(self.progress);
-        if page.last {
-            self.in_step(asked_at).await?;
-        }
         Ok(())
     }
 
@@ -253,10 +254,9 @@ impl Run {
         let mut after = 0;
         loop {
             let step = self.db.read(move |db| worklogs::walk(db, after, STEP)).await?;
-            let Some((last, _)) = step.last() else { return Ok(()) };
+            let Some(last) = step.last() else { return Ok(()) };
             after = *last;
-            let unnamed: Vec<i64> =
-                step.iter().map(|(id, _)| *id).filter(|id| named.binary_search(id).is_err()).collect();
+            let unnamed: Vec<i64> = step.into_iter().filter(|id| named.binary_search(id).is_err()).collect();
             for some in unnamed.chunks(LIST_MAX) {
                 let begun_at = self.app.clock.now_ms();
                 let returned = self.jira.worklogs_by_id(some).await?;
@@ -282,27 +282,14 @@ impl Run {
                 installations::supersede_others(conn, &this, now)
             })
             .await?;
-        for other in superseded {
+        for (other, client_key) in superseded {
             tracing::warn!(
                 tenant.id = other,
                 by = self.tenant.id,
                 "another installation took over this site"
             );
-            let id = other.clone();
-            let client_key = self
-                .app
-                .control
-                .read(move |conn| Ok(installations::find(conn, &id)?.map(|found| found.client_key)))
-                .await?;
-            self.app.forget(&other, &client_key.unwrap_or_default());
+            self.app.forget(&other, &client_key);
         }
-        Ok(())
-    }
-
-    async fn in_step(&self, asked_at: Option<i64>) -> anyhow::Result<()> {
-        // Without Jira's own clock nothing is claimed.
-        let Some(asked_at) = asked_at else { return Ok(()) };
-        self.db.write(move |db| advance(db, IN_STEP_SO_FAR, asked_at - WITHHELD_MS)).await?;
         Ok(())
     }
 

@@ -129,7 +129,7 @@ pub async fn of(app: &App, tenant: &Tenant) -> AppResult<Status> {
             })
         })
         .await?;
-    let (backlog, _) = app.inbox.backlog(&tenant.id).await?;
+    let backlog = app.inbox.backlog(&tenant.id).await?;
     let id = tenant.id.clone();
     let open_jobs = app.control.read(move |conn| jobs::open_of_tenant(conn, &id)).await?;
     let progress = app.progresses.get(&tenant.id);

@@ -129,14 +129,36 @@ async fn prove_context(request: &HttpRequest) -> AppResult<Caller> {
     person(tenant, claims)
 }
 
+/// Proves the token of a very request, of an installation whose data may be reached.
+async fn prove_request(
+    request: &HttpRequest,
+    token: Result<String, Refusal>,
+) -> AppResult<(Arc<Tenant>, Claims)> {
+    let app = app(request)?;
+    let token = token.map_err(refused)?;
+    let (method, target, now) = (request.method().as_str(), target(request), app.clock.now_secs());
+    let check = |secret: &[u8]| server::verify(&token, secret, method, &target, &app.base_path, now);
+    let (tenant, claims) = prove(&app, &token, check).await?;
+    require_active(&tenant)?;
+    Ok((tenant, claims))
+}
+
+/// What an extractor answers actix with: the request outlives the call.
+fn extracting<T: 'static>(
+    request: &HttpRequest,
+    prove: impl AsyncFnOnce(&HttpRequest) -> AppResult<T> + 'static,
+) -> Extracting<T> {
+    let request = request.clone();
+    Box::pin(async move { prove(&request).await })
+}
+
 impl FromRequest for ContextCaller {
     type Error = AppError;
     type Future = Extracting<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move {
-            let caller = prove_context(&request).await?;
+        extracting(request, async |request| {
+            let caller = prove_context(request).await?;
             require_active(&caller.tenant)?;
             Ok(Self(caller))
         })
@@ -148,8 +170,7 @@ impl FromRequest for StatusCaller {
     type Future = Extracting<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move { prove_context(&request).await.map(Self) })
+        extracting(request, async |request| prove_context(request).await.map(Self))
     }
 }
 
@@ -158,11 +179,8 @@ impl FromRequest for PageCaller {
     type Future = Extracting<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move {
-            let app = app(&request)?;
-            let token = query_token(&request).map_err(refused)?;
-            let (tenant, claims) = prove_request(&app, &request, &token).await?;
+        extracting(request, async |request| {
+            let (tenant, claims) = prove_request(request, query_token(request)).await?;
             person(tenant, claims).map(Self)
         })
     }
@@ -173,23 +191,11 @@ impl FromRequest for ServerCaller {
     type Future = Extracting<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move {
-            let app = app(&request)?;
-            let token = header_token(&request).map_err(refused)?;
-            let (tenant, _) = prove_request(&app, &request, &token).await?;
+        extracting(request, async |request| {
+            let (tenant, _) = prove_request(request, header_token(request)).await?;
             Ok(Self(tenant))
         })
     }
-}
-
-/// Tokens that are bound to a request, of installations whose data may be reached.
-async fn prove_request(app: &App, request: &HttpRequest, token: &str) -> AppResult<(Arc<Tenant>, Claims)> {
-    let (method, target, now) = (request.method().as_str(), target(request), app.clock.now_secs());
-    let check = |secret: &[u8]| server::verify(token, secret, method, &target, &app.base_path, now);
-    let (tenant, claims) = prove(app, token, check).await?;
-    require_active(&tenant)?;
-    Ok((tenant, claims))
 }
 
 impl FromRequest for Language {

@@ -144,27 +144,21 @@ pub fn mark_proven(conn: &mut Conn, tenant_id: &str, now: i64) -> Result<bool> {
     Ok(marked == 1)
 }
 
-/// Suspends every other active installation on the same site; returns their ids.
-pub fn supersede_others(conn: &mut Conn, by: &Installation, now: i64) -> Result<Vec<String>> {
-    let others: Vec<String> = i::installations
+/// Suspends every other active installation on the same site; returns their ids and clientKeys.
+pub fn supersede_others(conn: &mut Conn, by: &Installation, now: i64) -> Result<Vec<(String, String)>> {
+    let others: Vec<(String, String)> = i::installations
         .filter(i::base_url.eq(&by.base_url))
         .filter(i::tenant_id.ne(&by.tenant_id).and(i::state.eq(ACTIVE)))
-        .select(i::tenant_id)
+        .select((i::tenant_id, i::client_key))
         .load(conn)?;
-    for other in &others {
+    for (other, _) in &others {
         set_state(conn, other, SUSPENDED, Some("superseded"), now)?;
     }
     Ok(others)
 }
 
 /// Moves an installation that is not closed into another state.
-pub fn set_state(
-    conn: &mut Conn,
-    tenant_id: &str,
-    state: &str,
-    reason: Option<&str>,
-    now: i64,
-) -> Result<()> {
+fn set_state(conn: &mut Conn, tenant_id: &str, state: &str, reason: Option<&str>, now: i64) -> Result<()> {
     diesel::update(i::installations.find(tenant_id).filter(i::state.ne(CLOSED)))
         .set((i::state.eq(state), i::state_reason.eq(reason), i::state_since.eq(now)))
         .execute(conn)?;

@@ -310,13 +310,13 @@ pub fn count_unread(db: &mut TenantConn<'_>) -> Result<i64> {
     Ok(w::worklogs.filter(w::read_after.is_not_null()).count().get_result(db.conn)?)
 }
 
-/// Ids and `updated` of all worklogs behind an id, ascending: a walk over the copy in pages.
-pub fn walk(db: &mut TenantConn<'_>, after: i64, limit: i64) -> Result<Vec<(i64, i64)>> {
+/// Ids of all worklogs behind an id, ascending: a walk over the copy in pages.
+pub fn walk(db: &mut TenantConn<'_>, after: i64, limit: i64) -> Result<Vec<i64>> {
     Ok(w::worklogs
         .filter(w::client_worklog_id.gt(after))
         .order(w::client_worklog_id)
         .limit(limit)
-        .select((w::client_worklog_id, w::updated))
+        .select(w::client_worklog_id)
         .load(db.conn)?)
 }
 
