@@ -2,10 +2,11 @@
 
 use crate::auth::connect::keys::InstallKeys;
 use crate::auth::permission::Permissions;
-use crate::clock::Clock;
+use crate::clock::{Clock, ClockChecks};
 use crate::config::Config;
 use crate::jira::client::{self, Jira};
 use crate::jobs::Wake;
+use crate::licence::Licences;
 use crate::metrics::Metrics;
 use crate::sync::status::Progresses;
 use crate::tenants::{Settings, Tenant, Tenants};
@@ -47,6 +48,8 @@ pub struct App {
     pub install_keys: InstallKeys,
     /// What people may see, remembered briefly.
     pub permissions: Permissions,
+    /// Whether sites have paid, remembered briefly.
+    pub licences: Licences,
     /// Signs receipts.
     pub receipt_key: ReceiptKey,
     /// For the operator.
@@ -55,6 +58,8 @@ pub struct App {
     pub wake: Wake,
     /// Syncs that run now.
     pub progresses: Progresses,
+    /// When the clocks of sites were last asked for.
+    pub clock_checks: ClockChecks,
     /// Equal writes take turns.
     pub turns: Turns,
     /// Path of the public URL; Jira signs what comes behind it.
@@ -90,10 +95,12 @@ impl App {
             jira: Arc::new(Jira::new(http.clone(), &config, clock.clone(), Arc::clone(&metrics))),
             install_keys: InstallKeys::new(http, &config.connect_keys_url),
             permissions: Permissions::new(),
+            licences: Licences::default(),
             receipt_key,
             metrics,
             wake: Wake::default(),
             progresses: Progresses::default(),
+            clock_checks: ClockChecks::default(),
             turns: Turns::default(),
             base_path: Url::parse(&config.base_url)?.path().trim_end_matches('/').to_owned(),
             clock,
@@ -120,6 +127,7 @@ impl App {
         self.tenants.forget(client_key);
         self.jira.forget(tenant_id);
         self.permissions.forget(tenant_id);
+        self.licences.forget(tenant_id);
     }
 
     /// Forgets everything that memory holds of a tenant and closes its database.

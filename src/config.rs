@@ -28,6 +28,7 @@ pub const VARIABLES: &[&str] = &[
     "HOURBOOK_ALLOWED_SITES",
     "HOURBOOK_INCREMENTAL_SECS",
     "HOURBOOK_POINTS_PER_HOUR",
+    "HOURBOOK_CALLS_PER_SECOND",
     "HOURBOOK_REGION",
     "HOURBOOK_LOG",
     "SENTRY_DSN",
@@ -61,6 +62,8 @@ pub struct Config {
     pub incremental_secs: i64,
     /// `HOURBOOK_POINTS_PER_HOUR`: API points that all tenants share.
     pub points_per_hour: i64,
+    /// `HOURBOOK_CALLS_PER_SECOND`: calls of one tenant to one endpoint; half of it for PUT and DELETE.
+    pub calls_per_second: i64,
     /// `HOURBOOK_REGION`: recorded with each tenant; another region's tenant is refused.
     pub region: String,
     /// Where the data is.
@@ -256,6 +259,8 @@ impl Config {
             reader.parsed("HOURBOOK_INCREMENTAL_SECS", "900", |text| number(text, 1, 86_400));
         let points_per_hour =
             reader.parsed("HOURBOOK_POINTS_PER_HOUR", "65000", |text| number(text, 100, 100_000_000));
+        let calls_per_second =
+            reader.parsed("HOURBOOK_CALLS_PER_SECOND", "80", |text| number(text, 1, 1_000_000));
         let region = reader.parsed("HOURBOOK_REGION", "eu-central-1", region);
         let storage = reader.storage();
         Some(Self {
@@ -270,6 +275,7 @@ impl Config {
             allowed_sites: allowed_sites?,
             incremental_secs: incremental_secs?,
             points_per_hour: points_per_hour?,
+            calls_per_second: calls_per_second?,
             region: region?,
             storage,
             tuning: Tuning::default(),

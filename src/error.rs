@@ -36,6 +36,12 @@ pub struct Problem {
     /// The field or parameter at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// Of a conflict: what was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yours: Option<serde_json::Value>,
+    /// Of a conflict: what is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current: Option<serde_json::Value>,
 }
 
 /// Result of everything that answers a request.
@@ -52,6 +58,8 @@ impl AppError {
                 code: code.into(),
                 detail: detail.into(),
                 field: None,
+                yours: None,
+                current: None,
             }),
             retry_after_secs: None,
         }
@@ -65,6 +73,11 @@ impl AppError {
     /// 401: the caller is not proved. Says no more than that.
     pub fn unauthorized(code: &str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, code, detail)
+    }
+
+    /// 402: the licence does not allow it.
+    pub fn payment_required(code: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYMENT_REQUIRED, code, detail)
     }
 
     /// 403: proved, but not allowed.
@@ -97,15 +110,9 @@ impl AppError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
     }
 
-    /// 504: Jira did not say whether it did what was asked.
-    pub fn outcome_unknown() -> Self {
-        Self::new(
-            StatusCode::GATEWAY_TIMEOUT,
-            "outcome_unknown",
-            "Jira did not answer in time, and the worklog is not to be found there yet. \
-             Send the same request with the same Idempotency-Key again in a minute: it cannot be written twice.",
-        )
-        .after(60)
+    /// 504: Jira did not say whether it did what was asked. `detail` says what to do.
+    pub fn outcome_unknown(detail: &str) -> Self {
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "outcome_unknown", detail).after(60)
     }
 
     /// 500 without detail; the cause goes to the log.
@@ -117,6 +124,12 @@ impl AppError {
     /// Names the field or parameter at fault.
     pub fn on(mut self, field: &str) -> Self {
         self.problem.field = Some(field.into());
+        self
+    }
+
+    /// Tells both versions of a conflict.
+    pub fn between(mut self, yours: serde_json::Value, current: serde_json::Value) -> Self {
+        (self.problem.yours, self.problem.current) = (Some(yours), Some(current));
         self
     }
 
@@ -199,7 +212,9 @@ impl From<JiraError> for AppError {
             }
             JiraError::OutcomeUnknown(cause) => {
                 tracing::warn!(%cause, "Jira did not say what became of a write");
-                Self::outcome_unknown()
+                Self::outcome_unknown(
+                    "Jira did not answer in time. Look at the worklog again in a minute before you send it again.",
+                )
             }
             JiraError::Unexpected(cause) => {
                 tracing::error!(%cause, "unexpected answer of Jira");

@@ -5,7 +5,9 @@
 pub mod client;
 pub mod configuration;
 pub mod error;
+pub mod failed_webhooks;
 pub mod issues;
+pub mod licence;
 pub mod meter;
 pub mod permissions;
 pub mod retry;

@@ -35,23 +35,32 @@ pub enum Kind {
     SyncReconcile,
     /// Reads what webhooks did not carry.
     Complete,
+    /// Asks again for worklogs that are hidden.
+    Recheck,
+    /// An issue went: its worklogs go too. The subject is the issue's id.
+    IssueGone,
     /// A project went: its worklogs go too. The subject is the project's id.
     ProjectGone,
     /// A project is back: its worklogs are read again. The subject is the project's id.
     ProjectRestored,
+    /// A site refused us: does it let us in again?
+    Probe,
     /// An installation is closed: remove what is left and write the receipt.
     Wipe,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::SyncFull,
         Self::SyncIncremental,
         Self::SyncReconcile,
         Self::Complete,
+        Self::Recheck,
+        Self::IssueGone,
         Self::ProjectGone,
         Self::ProjectRestored,
+        Self::Probe,
         Self::Wipe,
     ];
 
@@ -62,6 +71,9 @@ impl Kind {
             Self::SyncIncremental => "sync.incremental",
             Self::SyncReconcile => "sync.reconcile",
             Self::Complete => "complete",
+            Self::Recheck => "recheck",
+            Self::IssueGone => "issue.gone",
+            Self::Probe => "probe",
             Self::ProjectGone => "project.gone",
             Self::ProjectRestored => "project.restored",
             Self::Wipe => "wipe",
@@ -72,11 +84,15 @@ impl Kind {
     pub fn lane(self) -> &'static str {
         match self {
             Self::SyncFull | Self::SyncIncremental | Self::SyncReconcile => "sync",
-            Self::Complete => "complete",
-            Self::ProjectGone | Self::ProjectRestored => "project",
+            Self::Complete | Self::Recheck => "complete",
+            Self::IssueGone | Self::ProjectGone | Self::ProjectRestored => "project",
+            Self::Probe => "probe",
             Self::Wipe => "wipe",
         }
     }
+
+    /// Kinds that may take hours: they never get all the slots.
+    pub const LONG: [Self; 2] = [Self::SyncFull, Self::SyncReconcile];
 
     /// The kind with a stored name.
     pub fn from_name(name: &str) -> Option<Self> {

@@ -2,6 +2,7 @@
 //!
 //! `src/ARCHITECTURE.md` is the map.
 
+pub mod alarm;
 pub mod app;
 pub mod auth;
 pub mod cli;
@@ -10,6 +11,7 @@ pub mod config;
 pub mod error;
 pub mod jira;
 pub mod jobs;
+pub mod licence;
 pub mod lifecycle;
 pub mod metrics;
 pub mod sites;

@@ -1,5 +1,6 @@
 //! From installed to wiped. Calls of Jira do a fixed amount of work and enqueue the rest.
 
 pub mod installed;
+pub mod suspend;
 pub mod uninstalled;
 pub mod wipe;

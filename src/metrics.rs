@@ -1,5 +1,6 @@
 //! Counters for the operator, served on the operator's port.
 
+use crate::alarm::Alarm;
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
@@ -17,6 +18,12 @@ pub struct Metrics {
     pub jira_calls: IntCounterVec,
     /// Jobs by kind and outcome.
     pub jobs: IntCounterVec,
+    /// Alarms by kind.
+    pub alarms: IntCounterVec,
+    /// What was ignored because it does not fit, by what it was.
+    pub ignored: IntCounterVec,
+    /// Installations by state.
+    pub installations: IntGaugeVec,
     /// Work that waits, by queue.
     pub waiting: IntGaugeVec,
 }
@@ -35,16 +42,35 @@ impl Metrics {
         let webhooks = counter("hourbook_webhooks_total", "Webhooks by outcome", &["outcome"]);
         let jira_calls = counter("hourbook_jira_calls_total", "Calls to Jira", &["class", "outcome"]);
         let jobs = counter("hourbook_jobs_total", "Jobs that ended", &["kind", "outcome"]);
+        let alarms = counter("hourbook_alarms_total", "What an operator has to look at", &["alarm"]);
+        // Each is there from the start, so that a rule on its growth has something to compare with.
+        Alarm::ALL.iter().for_each(|alarm| alarms.with_label_values(&[alarm.name()]).reset());
+        let ignored = counter("hourbook_ignored_total", "What did not fit and was ignored", &["what"]);
         let request_seconds = HistogramVec::new(
             HistogramOpts::new("hourbook_request_seconds", "Seconds per answer"),
             &["route"],
         )
         .expect("a valid metric");
         registry.register(Box::new(request_seconds.clone())).expect("registered once");
-        let waiting = IntGaugeVec::new(Opts::new("hourbook_waiting", "Work that waits"), &["queue"])
-            .expect("a valid metric");
-        registry.register(Box::new(waiting.clone())).expect("registered once");
-        Self { registry, requests, request_seconds, webhooks, jira_calls, jobs, waiting }
+        let gauge = |name: &str, help: &str, label: &str| {
+            let gauge = IntGaugeVec::new(Opts::new(name, help), &[label]).expect("a valid metric");
+            registry.register(Box::new(gauge.clone())).expect("registered once");
+            gauge
+        };
+        let waiting = gauge("hourbook_waiting", "Work that waits", "queue");
+        let installations = gauge("hourbook_installations", "Installations by state", "state");
+        Self {
+            requests,
+            request_seconds,
+            webhooks,
+            jira_calls,
+            jobs,
+            alarms,
+            ignored,
+            installations,
+            waiting,
+            registry,
+        }
     }
 
     /// The text that Prometheus reads.

@@ -2,9 +2,12 @@
 
 pub mod apply;
 pub mod complete;
+pub mod container;
 pub mod events;
 pub mod feed;
 pub mod inbox;
-pub mod project;
+pub mod order;
+pub mod refusal;
 pub mod run;
 pub mod status;
+pub mod told;

@@ -37,6 +37,10 @@ pub struct Tenant {
     pub cipher: Arc<TenantCipher>,
     /// Whether its data may be reached (else it is suspended).
     pub active: bool,
+    /// Why it is suspended, if it is.
+    pub state_reason: Option<String>,
+    /// The shared secret as it is stored: another after each renewal of the installation.
+    pub sealed_secret: Vec<u8>,
     region: String,
 }
 
@@ -190,6 +194,8 @@ impl Tenants {
             frame_ancestors: frame_ancestors(installation),
             cipher,
             active: installation.state == ACTIVE,
+            state_reason: installation.state_reason.clone(),
+            sealed_secret: installation.shared_secret.clone().unwrap_or_default(),
             region: installation.region.clone(),
         })
     }

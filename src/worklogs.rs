@@ -9,4 +9,5 @@ pub mod input;
 pub mod intent;
 pub mod list;
 pub mod property;
+pub mod refusal;
 pub mod site_time;

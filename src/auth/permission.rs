@@ -182,11 +182,13 @@ pub struct Visible {
 }
 
 /// Leaves of the worklogs those that the caller may see, in their order: on issues that they may browse and not
-/// restricted against them, and their own anywhere.
+/// restricted against them, and their own anywhere. What Jira does not return
+/// at present is shown to nobody.
 ///
 /// # Errors
 /// When Jira cannot be asked.
-pub async fn visible(app: &App, caller: &Caller, worklogs: Vec<Worklog>) -> AppResult<Vec<Visible>> {
+pub async fn visible(app: &App, caller: &Caller, mut worklogs: Vec<Worklog>) -> AppResult<Vec<Visible>> {
+    worklogs.retain(|worklog| worklog.unreadable_since.is_none());
     let issues: HashSet<i64> = worklogs.iter().map(|worklog| worklog.issue_id).collect();
     let allowed = browsable(app, caller, &issues).await?;
     let is_own = |worklog: &Worklog| worklog.account_id == caller.account_id;

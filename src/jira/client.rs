@@ -1,23 +1,29 @@
 //! One call to Jira: signed, metered, tried again where that is safe.
 
 use super::error::{JiraError, Reason};
-use super::meter::{Class, Meter};
+use super::meter::{Admission, Ask, Class, Meter};
 use super::retry::{self, Throttle};
 use super::sign::{self, Scopes, UserTokens};
+use crate::alarm::Alarm;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::sites::AllowedSites;
 use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, LOCATION};
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
 /// Longest answer that is read: a thousand worklogs with comments at Jira's limit.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
+
+/// Clocks that differ by less are taken as equal: a `Date` header has whole seconds and travels for a while, ms.
+const SAME_TIME_MS: i64 = 5_000;
 
 /// A Jira site and what proves us to it.
 pub struct Site {
@@ -42,6 +48,8 @@ pub struct Jira {
     pub user_tokens: UserTokens,
     app_key: String,
     allowed_sites: AllowedSites,
+    /// By how much the clocks of sites are ahead of ours, ms, by tenant.
+    skews: Mutex<HashMap<String, i64>>,
     retry_base: Duration,
     metrics: Arc<Metrics>,
 }
@@ -68,10 +76,11 @@ impl Jira {
             http,
             clock,
             oauth_url: config.oauth_url.clone(),
-            meter: Meter::new(config.points_per_hour),
+            meter: Meter::new(config.points_per_hour, config.calls_per_second),
             user_tokens: UserTokens::new(),
             app_key: config.app_key.clone(),
             allowed_sites: config.allowed_sites.clone(),
+            skews: Mutex::default(),
             retry_base: config.tuning.retry_base,
             metrics,
         }
@@ -98,6 +107,32 @@ impl Jira {
     pub fn forget(&self, tenant_id: &str) {
         self.user_tokens.forget(tenant_id);
         self.meter.forget(tenant_id);
+        self.skews.lock().remove(tenant_id);
+    }
+
+    /// By how much a site's clock is ahead of ours, ms, as it last said; 0 where they agree or nothing is known.
+    /// Times in tokens are told and checked by the site's clock, so that neither has to be right.
+    pub fn skew_ms(&self, tenant_id: &str) -> i64 {
+        self.skews.lock().get(tenant_id).copied().unwrap_or(0)
+    }
+
+    /// Takes in what a site's clock says; true if it differs from what was known.
+    fn learn_time(&self, tenant_id: &str, date_ms: i64) -> bool {
+        let ahead = date_ms - self.clock.now_ms();
+        let ahead = if ahead.abs() < SAME_TIME_MS { 0 } else { ahead };
+        let mut skews = self.skews.lock();
+        let known = skews.get(tenant_id).copied().unwrap_or(0);
+        if (ahead - known).abs() < SAME_TIME_MS {
+            return false;
+        }
+        tracing::error!(
+            tenant.id = tenant_id,
+            ahead_ms = ahead,
+            "the clocks of the site and of this machine differ"
+        );
+        self.metrics.alarms.with_label_values(&[Alarm::ClockSkew.name()]).inc();
+        skews.insert(tenant_id.to_owned(), ahead);
+        true
     }
 }
 
@@ -124,12 +159,21 @@ pub struct Call {
     body: Option<Bytes>,
     /// Safe to send again when it is unknown whether it arrived.
     repeatable: bool,
+    /// Whether it changes an issue.
+    writes: bool,
 }
 
 impl Call {
     /// A read.
     pub fn get(path: impl Into<String>) -> Self {
-        Self { method: Method::GET, path: path.into(), query: Vec::new(), body: None, repeatable: true }
+        Self {
+            method: Method::GET,
+            path: path.into(),
+            query: Vec::new(),
+            body: None,
+            repeatable: true,
+            writes: false,
+        }
     }
 
     /// A POST that only reads.
@@ -143,6 +187,7 @@ impl Call {
             method,
             body: body.map(|body| Bytes::from(body.to_string())),
             repeatable: false,
+            writes: true,
             ..Self::get(path)
         }
     }
@@ -151,6 +196,23 @@ impl Call {
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.query.push((name, value.into()));
         self
+    }
+
+    /// What Jira counts together: the method and the path with its ids replaced.
+    fn endpoint(&self) -> String {
+        let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        // The first number is the version of the API.
+        let parts = self.path.split('/').enumerate().map(|(at, part)| match part {
+            id if at > 3 && plain(id) => "{id}",
+            word => word,
+        });
+        format!("{} {}", self.method, parts.collect::<Vec<_>>().join("/"))
+    }
+
+    /// The issue that it changes.
+    fn writes_to(&self) -> Option<i64> {
+        let behind = self.path.split("/issue/").nth(1).filter(|_| self.writes)?;
+        behind.split('/').next()?.parse().ok()
     }
 
     /// Path and query as they are sent and signed.
@@ -195,6 +257,7 @@ enum Tried {
     Failed(JiraError),
     Again { error: JiraError, after: Option<Duration> },
     MovedTo(String),
+    WrongTime,
 }
 
 impl SiteClient {
@@ -223,9 +286,9 @@ impl SiteClient {
         let mut origin = self.site.base_url.clone();
         let mut redirected = false;
         let mut waited = Duration::ZERO;
-        let mut tries = 0;
+        let (mut tries, mut time_was_wrong) = (0, false);
         loop {
-            self.admit()?;
+            self.admit(call, &mut waited).await?;
             tries += 1;
             let (error, after) = match self.try_once(&origin, call).await? {
                 Tried::Done(answer) => return Ok(answer),
@@ -235,6 +298,12 @@ impl SiteClient {
                     redirected = true;
                     continue;
                 }
+                // Signed by a clock that was wrong: once more by the site's own.
+                Tried::WrongTime if !time_was_wrong => {
+                    time_was_wrong = true;
+                    continue;
+                }
+                Tried::WrongTime => return Err(JiraError::Unauthorized),
                 Tried::MovedTo(_) => return Err(JiraError::Unexpected("more than one redirect".into())),
                 Tried::Again { error, after } => (error, after),
             };
@@ -250,12 +319,26 @@ impl SiteClient {
         }
     }
 
-    fn admit(&self) -> Result<(), JiraError> {
-        let now = self.jira.clock.now_ms();
-        self.jira
-            .meter
-            .admit(&self.site.tenant_id, self.class, now)
-            .map_err(|until| JiraError::RateLimited { wait_secs: (until - now).div_euclid(1000) + 1 })
+    /// Waits for the call's turn, as long as its class has patience.
+    async fn admit(&self, call: &Call, waited: &mut Duration) -> Result<(), JiraError> {
+        let (endpoint, writes_to) = (call.endpoint(), call.writes_to());
+        let ask = Ask { tenant_id: &self.site.tenant_id, class: self.class, endpoint: &endpoint, writes_to };
+        loop {
+            let now = self.jira.clock.now_ms();
+            match self.jira.meter.admit(&ask, now) {
+                Admission::Go => return Ok(()),
+                Admission::Held { until_ms } => {
+                    return Err(JiraError::RateLimited { wait_secs: (until_ms - now).div_euclid(1000) + 1 });
+                }
+                Admission::Wait(pause) => {
+                    *waited += pause;
+                    if *waited > retry::patience(self.class) {
+                        return Err(JiraError::RateLimited { wait_secs: ceil_secs(pause) });
+                    }
+                    tokio::time::sleep(pause).await;
+                }
+            }
+        }
     }
 
     async fn try_once(&self, origin: &str, call: &Call) -> Result<Tried, JiraError> {
@@ -274,12 +357,15 @@ impl SiteClient {
             Err(error) => return Ok(lost(call, error)),
         };
         let (status, headers) = (response.status(), response.headers().clone());
-        self.note(&headers);
+        let time_was_wrong = self.note(&headers);
         let body = match read_body(response).await {
             Ok(body) => body,
             Err(Some(error)) => return Ok(lost(call, error)),
             Err(None) => return Err(JiraError::Unexpected("the answer is too long".into())),
         };
+        if status == StatusCode::UNAUTHORIZED && time_was_wrong {
+            return Ok(Tried::WrongTime);
+        }
         Ok(self.judge(call, status, &headers, body))
     }
 
@@ -287,7 +373,7 @@ impl SiteClient {
         let jira = &self.jira;
         match &self.actor {
             Actor::App => {
-                let now = jira.clock.now_secs();
+                let now = self.jira_ms().div_euclid(1000);
                 let token = sign::app_token(&self.site, &jira.app_key, call.method.as_str(), target, now)?;
                 Ok(SecretString::from(format!("JWT {token}")))
             }
@@ -298,13 +384,38 @@ impl SiteClient {
         }
     }
 
-    /// Takes in what the headers tell of the quota, and charges the one point that is certain.
-    fn note(&self, headers: &HeaderMap) {
+    /// The time by the site's clock, as far as it is known.
+    fn jira_ms(&self) -> i64 {
+        self.jira.clock.now_ms() + self.jira.skew_ms(&self.site.tenant_id)
+    }
+
+    /// Asks for the site's time. Any answer tells it.
+    ///
+    /// # Errors
+    /// When the site cannot be reached.
+    pub async fn learn_time(&self) -> Result<(), JiraError> {
+        match self.send(&Call::get("/rest/api/3/serverInfo")).await {
+            Err(JiraError::Unavailable(cause)) => Err(JiraError::Unavailable(cause)),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Counts what was ignored of the worklog property because it does not fit.
+    pub fn ignored(&self, junk: i64) {
+        if let Some(junk) = u64::try_from(junk).ok().filter(|junk| *junk > 0) {
+            self.jira.metrics.ignored.with_label_values(&["worklog_property"]).inc_by(junk);
+        }
+    }
+
+    /// Takes in what the headers tell of the quota and of the time, and charges the one point that is certain; true
+    /// if the site's clock differs from what was known.
+    fn note(&self, headers: &HeaderMap) -> bool {
         let now = self.jira.clock.now_ms();
         self.jira.meter.charge(&self.site.tenant_id, 1, 1, now);
         if let Some(left) = retry::points_left(headers) {
             self.jira.meter.report_left(left, now);
         }
+        date(headers).is_some_and(|date_ms| self.jira.learn_time(&self.site.tenant_id, date_ms))
     }
 
     /// Charges the objects of an answer to the worst case.
@@ -330,7 +441,7 @@ impl SiteClient {
                 "The issue or worklog does not exist, you may not see it, or time tracking is switched off.",
             ))),
             413 => Tried::Failed(JiraError::TooLarge(reason("Jira's limit for this issue is reached."))),
-            429 => self.throttled(headers),
+            429 => self.throttled(call, headers),
             500..=599 => {
                 let cause = format!("status {status}");
                 if call.repeatable {
@@ -344,29 +455,41 @@ impl SiteClient {
     }
 
     /// A 429 was not carried out, so even a write may be sent again.
-    fn throttled(&self, headers: &HeaderMap) -> Tried {
+    fn throttled(&self, call: &Call, headers: &HeaderMap) -> Tried {
         let now = self.jira.clock.now_ms();
+        let tenant_id = self.site.tenant_id.as_str();
+        let jira_ms = date(headers).unwrap_or_else(|| self.jira_ms());
+        let again =
+            |after: Option<Duration>| Tried::Again { error: JiraError::RateLimited { wait_secs: 1 }, after };
+        // Others for the same thing wait too, instead of running into it one by one.
+        let until = |after: Option<Duration>| {
+            let after = after.unwrap_or(self.jira.retry_base);
+            now.saturating_add(i64::try_from(after.as_millis()).unwrap_or(i64::MAX))
+        };
         let held = |until_ms: i64| {
             let wait_secs = (until_ms - now).div_euclid(1000) + 1;
             Tried::Failed(JiraError::RateLimited { wait_secs })
         };
-        match retry::throttle(headers, now) {
+        match retry::throttle(headers, now, jira_ms) {
             Throttle::Everyone { until_ms } => {
                 tracing::warn!(until_ms, "the app's API points of this hour are used up");
                 self.jira.meter.hold_all(until_ms);
                 held(until_ms)
             }
             Throttle::Tenant { until_ms } => {
-                tracing::warn!(
-                    tenant.id = self.site.tenant_id,
-                    until_ms,
-                    "the tenant's API points are used up"
-                );
-                self.jira.meter.hold_tenant(&self.site.tenant_id, until_ms);
+                tracing::warn!(tenant.id = tenant_id, until_ms, "the tenant's API points are used up");
+                self.jira.meter.hold_tenant(tenant_id, until_ms);
                 held(until_ms)
             }
-            Throttle::Call { after } => {
-                Tried::Again { error: JiraError::RateLimited { wait_secs: 1 }, after }
+            Throttle::Endpoint { after } => {
+                self.jira.meter.hold_endpoint(tenant_id, &call.endpoint(), until(after));
+                again(after)
+            }
+            Throttle::Issue { after } => {
+                if let Some(issue) = call.writes_to() {
+                    self.jira.meter.hold_issue(tenant_id, issue, until(after));
+                }
+                again(after)
             }
         }
     }

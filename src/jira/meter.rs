@@ -1,13 +1,25 @@
-//! API points: what every tenant and all together have used this hour, and who may still call.
+//! Jira's three limits, from our side: points an hour for all tenants together, calls a second per tenant and
+//! endpoint, writes per issue (<https://developer.atlassian.com/cloud/jira/platform/rate-limiting/>).
 //!
-//! Atlassian counts points per app and UTC hour for all tenants together, and tells what is left only once most is
-//! used. How worklogs are counted is not published, so two sums are kept: the points that are certain, and the
-//! worst case. Work is held back by what is certain and by what Jira itself reports; the worst case is shown.
+//! Atlassian counts points per app and UTC hour, and tells what is left only once most is used. How worklogs are
+//! counted is not published, so two sums are kept: the points that are certain, and the worst case. Work is held back
+//! by what is certain and by what Jira itself reports; the worst case is shown. The other two limits are shared with
+//! people and other apps, so we stay below them, and below ourselves for whom nobody waits.
 
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 const HOUR_MS: i64 = 3_600_000;
+/// A tenant that has used fewer points than this in an hour may use the part of the hour that is kept for
+/// newcomers: the first pages of its full sync come however much others have to read.
+const NEWCOMER: i64 = 100;
+/// Calls that may come at once before they are spread over the second.
+const BURST: i64 = 10;
+/// Writes on one issue within a span, ms: four fifths of Jira's 20 in 2 s and 100 in 30 s.
+const ISSUE_WRITES: [(usize, i64); 2] = [(16, 2_000), (80, 30_000)];
+/// Issues with recent writes before old ones are forgotten.
+const MOST_ISSUES: usize = 1_000;
 
 /// Who waits for the call; the order is the order of precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,13 +38,22 @@ pub enum Class {
 
 impl Class {
     /// The part of the hour's points up to which this class may use them; the rest is kept for those before it.
-    fn share(self) -> f64 {
+    fn share(self, newcomer: bool) -> f64 {
         match self {
             Self::Write => 1.0,
             Self::Read => 0.97,
             Self::Event => 0.92,
             Self::Incremental => 0.87,
-            Self::Full => 0.80,
+            Self::Full if newcomer => 0.80,
+            Self::Full => 0.70,
+        }
+    }
+
+    /// How many calls of an endpoint may come at once.
+    fn burst(self) -> i64 {
+        match self {
+            Self::Write | Self::Read => BURST,
+            Self::Event | Self::Incremental | Self::Full => BURST / 2,
         }
     }
 
@@ -57,28 +78,84 @@ pub struct Usage {
     pub worst_case: i64,
 }
 
+/// A call that wants to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// Whose it is.
+    pub tenant_id: &'a str,
+    /// Who waits for it.
+    pub class: Class,
+    /// Method and path, ids replaced: what Jira counts together.
+    pub endpoint: &'a str,
+    /// The issue that it writes to.
+    pub writes_to: Option<i64>,
+}
+
+/// Whether a call may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// Now; it is counted.
+    Go,
+    /// In a moment: its endpoint or issue has had enough.
+    Wait(Duration),
+    /// The points of the hour are used up, or kept for others.
+    Held {
+        /// Until when, ms.
+        until_ms: i64,
+    },
+}
+
+#[derive(Default)]
+struct Endpoint {
+    /// When the next call would come if all were evenly spread, in microseconds (generic cell rate algorithm).
+    next_us: i64,
+    hold_until: i64,
+}
+
+#[derive(Default)]
+struct IssueWrites {
+    /// When the latest writes were made, ms.
+    made: VecDeque<i64>,
+    hold_until: i64,
+}
+
+#[derive(Default)]
+struct OfTenant {
+    used: Usage,
+    hold_until: i64,
+    endpoints: HashMap<String, Endpoint>,
+    issues: HashMap<i64, IssueWrites>,
+}
+
 #[derive(Default)]
 struct State {
     hour: i64,
     all: Usage,
-    by_tenant: HashMap<String, Usage>,
+    tenants: HashMap<String, OfTenant>,
     /// Points left as Jira last reported them in this hour.
     reported_left: Option<i64>,
     /// No calls at all before this instant.
-    hold_all_until: i64,
-    hold_until: HashMap<String, i64>,
+    hold_until: i64,
 }
 
 /// The meter of one server.
 pub struct Meter {
     points_per_hour: i64,
+    calls_per_second: i64,
     state: Mutex<State>,
 }
 
 impl Meter {
-    /// A meter for an app with that many points an hour.
-    pub fn new(points_per_hour: i64) -> Self {
-        Self { points_per_hour, state: Mutex::new(State::default()) }
+    /// A meter for an app with that many points an hour, and that many calls a second of a tenant to an endpoint;
+    /// PUT and DELETE get half of it, as Jira does.
+    pub fn new(points_per_hour: i64, calls_per_second: i64) -> Self {
+        Self { points_per_hour, calls_per_second, state: Mutex::new(State::default()) }
+    }
+
+    /// Between two calls of an endpoint on average, in microseconds.
+    fn interval_us(&self, endpoint: &str) -> i64 {
+        let halved = endpoint.starts_with("PUT") || endpoint.starts_with("DELETE");
+        1_000_000 * if halved { 2 } else { 1 } / self.calls_per_second.max(1)
     }
 
     /// Points an hour.
@@ -86,29 +163,57 @@ impl Meter {
         self.points_per_hour
     }
 
-    /// Lets a call pass, or tells until when (ms) it has to wait.
-    ///
-    /// # Errors
-    /// The instant from which on another try is worth it.
-    pub fn admit(&self, tenant_id: &str, class: Class, now_ms: i64) -> Result<(), i64> {
+    /// Lets a call pass, or tells how long it has to wait.
+    pub fn admit(&self, ask: &Ask<'_>, now_ms: i64) -> Admission {
         let mut state = self.state.lock();
         state.roll(now_ms);
-        let held = state.hold_all_until.max(state.hold_until.get(tenant_id).copied().unwrap_or(0));
+        let (all, reported, hold_all) = (state.all, state.reported_left, state.hold_until);
+        let tenant = state.tenants.entry(ask.tenant_id.to_owned()).or_default();
+        let held = hold_all.max(tenant.hold_until);
         if held > now_ms {
-            return Err(held);
+            return Admission::Held { until_ms: held };
         }
+        let left = self.points_per_hour - all.certain;
+        let left = reported.map_or(left, |reported| reported.min(left));
+        let most = self.most(ask.class, tenant.used.certain < NEWCOMER);
+        if left <= self.points_per_hour - most {
+            return Admission::Held { until_ms: next_hour(now_ms) };
+        }
+        let interval_us = self.interval_us(ask.endpoint);
+        let wait_ms = tenant.wait_ms(ask, interval_us, now_ms);
+        if wait_ms > 0 {
+            return Admission::Wait(Duration::from_millis(wait_ms.unsigned_abs()));
+        }
+        tenant.count(ask, interval_us, now_ms);
+        Admission::Go
+    }
+
+    /// Points of an hour that a class may use.
+    fn most(&self, class: Class, newcomer: bool) -> i64 {
         #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a share of points")]
-        let kept = (self.points_per_hour as f64 * (1.0 - class.share())) as i64;
-        let left = self.points_per_hour - state.all.certain;
-        let left = state.reported_left.map_or(left, |reported| reported.min(left));
-        if left <= kept { Err(next_hour(now_ms)) } else { Ok(()) }
+        let most = (self.points_per_hour as f64 * class.share(newcomer)) as i64;
+        most
+    }
+
+    /// When a class could have spent that many points more, ms: at once, or hours from now.
+    pub fn spent_by(&self, tenant_id: &str, class: Class, points: i64, now_ms: i64) -> i64 {
+        let (_, all) = self.usage(tenant_id, now_ms);
+        let an_hour = self.most(class, false).max(1);
+        let held = self.held_until(tenant_id, now_ms);
+        let left = if held.is_some() { 0 } else { (an_hour - all.certain).max(0) };
+        if points <= left {
+            return now_ms;
+        }
+        let more = points - left;
+        let whole_hours = (more - 1) / an_hour;
+        held.unwrap_or(0).max(next_hour(now_ms)) + whole_hours * HOUR_MS
     }
 
     /// Charges a call.
     pub fn charge(&self, tenant_id: &str, certain: i64, worst_case: i64, now_ms: i64) {
         let mut state = self.state.lock();
         state.roll(now_ms);
-        let mine = state.by_tenant.entry(tenant_id.to_owned()).or_default();
+        let mine = &mut state.tenants.entry(tenant_id.to_owned()).or_default().used;
         mine.certain += certain;
         mine.worst_case += worst_case;
         state.all.certain += certain;
@@ -128,20 +233,37 @@ impl Meter {
     /// No call of this tenant before an instant.
     pub fn hold_tenant(&self, tenant_id: &str, until_ms: i64) {
         let mut state = self.state.lock();
-        let held = state.hold_until.entry(tenant_id.to_owned()).or_default();
+        let held = &mut state.tenants.entry(tenant_id.to_owned()).or_default().hold_until;
+        *held = until_ms.max(*held);
+    }
+
+    /// No call of this tenant to this endpoint before an instant: it was called too fast.
+    pub fn hold_endpoint(&self, tenant_id: &str, endpoint: &str, until_ms: i64) {
+        let mut state = self.state.lock();
+        let tenant = state.tenants.entry(tenant_id.to_owned()).or_default();
+        let held = &mut tenant.endpoints.entry(endpoint.to_owned()).or_default().hold_until;
+        *held = until_ms.max(*held);
+    }
+
+    /// No write to this issue before an instant.
+    pub fn hold_issue(&self, tenant_id: &str, issue_id: i64, until_ms: i64) {
+        let mut state = self.state.lock();
+        let tenant = state.tenants.entry(tenant_id.to_owned()).or_default();
+        let held = &mut tenant.issues.entry(issue_id).or_default().hold_until;
         *held = until_ms.max(*held);
     }
 
     /// No call at all before an instant: the quota of the app is used up.
     pub fn hold_all(&self, until_ms: i64) {
         let mut state = self.state.lock();
-        state.hold_all_until = until_ms.max(state.hold_all_until);
+        state.hold_until = until_ms.max(state.hold_until);
     }
 
-    /// Until when calls of a tenant are held back, if they are.
+    /// Until when calls of a tenant are held back because Jira said so, if they are.
     pub fn held_until(&self, tenant_id: &str, now_ms: i64) -> Option<i64> {
         let state = self.state.lock();
-        let held = state.hold_all_until.max(state.hold_until.get(tenant_id).copied().unwrap_or(0));
+        let own = state.tenants.get(tenant_id).map_or(0, |tenant| tenant.hold_until);
+        let held = state.hold_until.max(own);
         (held > now_ms).then_some(held)
     }
 
@@ -149,14 +271,12 @@ impl Meter {
     pub fn usage(&self, tenant_id: &str, now_ms: i64) -> (Usage, Usage) {
         let mut state = self.state.lock();
         state.roll(now_ms);
-        (state.by_tenant.get(tenant_id).copied().unwrap_or_default(), state.all)
+        (state.tenants.get(tenant_id).map(|tenant| tenant.used).unwrap_or_default(), state.all)
     }
 
-    /// Forgets a tenant.
+    /// Forgets a tenant; what it used of the hour is used all the same.
     pub fn forget(&self, tenant_id: &str) {
-        let mut state = self.state.lock();
-        state.by_tenant.remove(tenant_id);
-        state.hold_until.remove(tenant_id);
+        self.state.lock().tenants.remove(tenant_id);
     }
 }
 
@@ -166,10 +286,59 @@ impl State {
         if hour != self.hour {
             self.hour = hour;
             self.all = Usage::default();
-            self.by_tenant.clear();
             self.reported_left = None;
-            self.hold_until.retain(|_, until| *until > now_ms);
+            self.tenants.retain(|_, tenant| {
+                tenant.used = Usage::default();
+                tenant.hold_until > now_ms || tenant.issues.values().any(|issue| issue.hold_until > now_ms)
+            });
         }
+    }
+}
+
+impl OfTenant {
+    fn wait_ms(&self, ask: &Ask<'_>, interval_us: i64, now_ms: i64) -> i64 {
+        let endpoint = self.endpoints.get(ask.endpoint).map_or(0, |endpoint| {
+            // Further ahead than any call can have put it: our clock was set back.
+            if endpoint.next_us - now_ms * 1000 > interval_us * (BURST + 1) {
+                return (endpoint.hold_until - now_ms).max(0);
+            }
+            let early_us = endpoint.next_us - now_ms * 1000 - interval_us * (ask.class.burst() - 1);
+            (endpoint.hold_until - now_ms).max(early_us.div_euclid(1000) + 1).max(0)
+        });
+        let issue = ask.writes_to.and_then(|issue| self.issues.get(&issue));
+        endpoint.max(issue.map_or(0, |issue| issue.wait_ms(now_ms)))
+    }
+
+    fn count(&mut self, ask: &Ask<'_>, interval_us: i64, now_ms: i64) {
+        let endpoint = match self.endpoints.get_mut(ask.endpoint) {
+            Some(endpoint) => endpoint,
+            None => self.endpoints.entry(ask.endpoint.to_owned()).or_default(),
+        };
+        let next_us = endpoint.next_us.min(now_ms * 1000 + interval_us * BURST).max(now_ms * 1000);
+        endpoint.next_us = next_us + interval_us;
+        let Some(issue) = ask.writes_to else { return };
+        if self.issues.len() > MOST_ISSUES {
+            let oldest = now_ms - ISSUE_WRITES[1].1;
+            self.issues.retain(|_, issue| {
+                issue.hold_until > now_ms || issue.made.back().is_some_and(|made| *made > oldest)
+            });
+        }
+        let made = &mut self.issues.entry(issue).or_default().made;
+        made.push_back(now_ms);
+        if made.len() > ISSUE_WRITES[1].0 {
+            made.pop_front();
+        }
+    }
+}
+
+impl IssueWrites {
+    fn wait_ms(&self, now_ms: i64) -> i64 {
+        let full = ISSUE_WRITES.iter().filter_map(|(most, span)| {
+            // The oldest of those that fill the span has to leave it first.
+            let oldest = self.made.get(self.made.len().checked_sub(*most)?)?;
+            Some(oldest + span - now_ms).filter(|wait| wait <= span)
+        });
+        full.max().unwrap_or(0).max(self.hold_until - now_ms).max(0)
     }
 }
 
@@ -182,33 +351,132 @@ pub fn next_hour(now_ms: i64) -> i64 {
 mod tests {
     use super::*;
 
+    fn ask(tenant_id: &str, class: Class) -> Ask<'_> {
+        Ask { tenant_id, class, endpoint: "GET /x", writes_to: None }
+    }
+
+    fn held(meter: &Meter, tenant_id: &str, class: Class, now_ms: i64) -> Option<i64> {
+        match meter.admit(&ask(tenant_id, class), now_ms) {
+            Admission::Held { until_ms } => Some(until_ms),
+            Admission::Go => None,
+            Admission::Wait(_) => panic!("no burst here"),
+        }
+    }
+
     #[test]
     fn lower_classes_stop_first_and_writes_keep_a_share() {
-        let meter = Meter::new(1000);
+        let meter = Meter::new(1000, 80);
         meter.charge("a", 850, 5000, 0);
-        assert_eq!(meter.admit("a", Class::Full, 0), Err(HOUR_MS));
-        assert_eq!(meter.admit("b", Class::Incremental, 0), Ok(()));
+        assert_eq!(held(&meter, "a", Class::Full, 0), Some(HOUR_MS));
+        assert_eq!(held(&meter, "b", Class::Incremental, 0), None);
         meter.charge("a", 140, 0, 0);
-        assert_eq!(meter.admit("b", Class::Read, 0), Err(HOUR_MS));
-        assert_eq!(meter.admit("b", Class::Write, 0), Ok(()));
-        assert_eq!(meter.admit("b", Class::Full, HOUR_MS), Ok(()), "a new hour, new points");
+        assert_eq!(held(&meter, "b", Class::Read, 0), Some(HOUR_MS));
+        assert_eq!(held(&meter, "b", Class::Write, 0), None);
+        assert_eq!(held(&meter, "b", Class::Full, HOUR_MS), None, "a new hour, new points");
+    }
+
+    /// One tenant's millions leave the others their first pages.
+    #[test]
+    fn newcomers_have_points_left_when_a_full_sync_has_used_its_share() {
+        let meter = Meter::new(65_000, 80);
+        let mut used = 0;
+        while held(&meter, "large", Class::Full, used).is_none() {
+            meter.charge("large", 1, 1, used);
+            used += 50;
+        }
+        assert_eq!(held(&meter, "small", Class::Full, used), None);
+        meter.charge("small", NEWCOMER, NEWCOMER, used);
+        assert_eq!(held(&meter, "small", Class::Full, used), Some(HOUR_MS), "a newcomer no more");
+        assert_eq!(held(&meter, "other", Class::Full, used), None);
     }
 
     #[test]
     fn what_jira_reports_counts_more_than_our_own_sum() {
-        let meter = Meter::new(65_000);
+        let meter = Meter::new(65_000, 80);
         meter.charge("a", 10, 10, 0);
         meter.report_left(9_000, 0);
-        assert!(meter.admit("a", Class::Full, 0).is_err());
-        assert!(meter.admit("a", Class::Incremental, 0).is_ok());
+        assert!(held(&meter, "a", Class::Full, 0).is_some());
+        assert!(held(&meter, "a", Class::Incremental, 0).is_none());
     }
 
     #[test]
-    fn a_hold_on_one_tenant_leaves_the_others_alone() {
-        let meter = Meter::new(1000);
+    fn each_hold_has_its_own_scope() {
+        let meter = Meter::new(1000, 80);
         meter.hold_tenant("a", 5_000);
-        assert_eq!(meter.admit("a", Class::Write, 0), Err(5_000));
-        assert_eq!(meter.admit("b", Class::Write, 0), Ok(()));
-        assert_eq!(meter.admit("a", Class::Write, 5_000), Ok(()));
+        assert_eq!(held(&meter, "a", Class::Write, 0), Some(5_000));
+        assert_eq!(held(&meter, "b", Class::Write, 0), None);
+        assert_eq!(held(&meter, "a", Class::Write, 5_000), None);
+        let wait = |tenant_id, endpoint, issue| {
+            meter.admit(&Ask { tenant_id, class: Class::Write, endpoint, writes_to: issue }, 10_000)
+        };
+        meter.hold_endpoint("a", "GET /slow", 12_000);
+        assert_eq!(wait("a", "GET /slow", None), Admission::Wait(Duration::from_secs(2)));
+        assert_eq!(wait("a", "GET /other", None), Admission::Go);
+        assert_eq!(wait("b", "GET /slow", None), Admission::Go);
+        meter.hold_issue("a", 7, 13_000);
+        assert_eq!(wait("a", "POST /w", Some(7)), Admission::Wait(Duration::from_secs(3)));
+        assert_eq!(wait("a", "POST /w", Some(8)), Admission::Go);
+    }
+
+    /// However fast somebody asks, fewer calls go out than Jira lets through; and people come before syncs.
+    #[test]
+    fn calls_of_an_endpoint_are_spread_over_the_second() {
+        let count = |endpoint, class| {
+            let meter = Meter::new(1_000_000, 80);
+            let gone = |now| meter.admit(&Ask { tenant_id: "a", class, endpoint, writes_to: None }, now);
+            (0..1000).filter(|now| gone(*now) == Admission::Go).count()
+        };
+        assert!((80..=90).contains(&count("GET /x", Class::Read)), "{}", count("GET /x", Class::Read));
+        assert!((40..=50).contains(&count("PUT /x", Class::Write)));
+        let meter = Meter::new(1_000_000, 80);
+        while meter.admit(&ask("a", Class::Full), 0) == Admission::Go {}
+        assert_eq!(meter.admit(&ask("a", Class::Write), 0), Admission::Go, "room that a sync leaves");
+        let Admission::Wait(pause) = meter.admit(&ask("a", Class::Full), 0) else { panic!("no wait") };
+        let later = i64::try_from(pause.as_millis()).expect("short");
+        assert_eq!(meter.admit(&ask("a", Class::Full), later), Admission::Go, "what is told holds");
+    }
+
+    #[test]
+    fn writes_on_one_issue_stay_below_both_spans() {
+        let meter = Meter::new(1_000_000, 80);
+        let write = |now| {
+            meter.admit(
+                &Ask { tenant_id: "a", class: Class::Write, endpoint: "POST /w", writes_to: Some(1) },
+                now,
+            )
+        };
+        let gone: Vec<i64> = (0..60_000).filter(|now| write(*now) == Admission::Go).collect();
+        for (most, span) in ISSUE_WRITES {
+            let fullest =
+                gone.iter().map(|at| gone.iter().filter(|one| (*at..at + span).contains(one)).count());
+            assert_eq!(fullest.max(), Some(most), "in {span} ms");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_holds_nothing_up() {
+        let meter = Meter::new(1_000_000, 80);
+        let write = |now| {
+            meter.admit(
+                &Ask { tenant_id: "a", class: Class::Write, endpoint: "POST /w", writes_to: Some(1) },
+                now,
+            )
+        };
+        while write(600_000) == Admission::Go {}
+        assert_eq!(write(0), Admission::Go);
+        let gone = (0..1000).filter(|now| write(*now) == Admission::Go).count();
+        assert!((10..=90).contains(&gone), "and the limits hold: {gone}");
+    }
+
+    #[test]
+    fn the_expected_end_is_what_the_quota_allows() {
+        let meter = Meter::new(1000, 80);
+        assert_eq!(meter.spent_by("a", Class::Full, 700, 5), 5, "within this hour");
+        assert_eq!(meter.spent_by("a", Class::Full, 701, 5), HOUR_MS);
+        assert_eq!(meter.spent_by("a", Class::Full, 2101, 5), 3 * HOUR_MS);
+        meter.charge("b", 700, 700, 5);
+        assert_eq!(meter.spent_by("a", Class::Full, 1, 5), HOUR_MS);
+        meter.hold_all(2 * HOUR_MS);
+        assert_eq!(meter.spent_by("a", Class::Full, 1, 5), 2 * HOUR_MS);
     }
 }

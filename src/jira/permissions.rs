@@ -57,6 +57,26 @@ impl SiteClient {
         Ok(grants.global_permissions.iter().any(|permission| permission == "ADMINISTER"))
     }
 
+    /// Which of the given project permissions a person has on an issue.
+    pub async fn granted(
+        &self,
+        account_id: &str,
+        issue_id: i64,
+        permissions: &[&str],
+    ) -> Result<HashSet<String>, JiraError> {
+        let body = json!({
+            "accountId": account_id,
+            "globalPermissions": [],
+            "projectPermissions": [
+                { "permissions": permissions, "issues": [issue_id], "projects": [] }
+            ],
+        });
+        let grants = self.check(&body).await?;
+        self.charge_objects(2 * permissions.len());
+        let on_it = grants.project_permissions.into_iter().filter(|grant| grant.issues.contains(&issue_id));
+        Ok(on_it.map(|grant| grant.permission).collect())
+    }
+
     async fn check(&self, body: &serde_json::Value) -> Result<Grants, JiraError> {
         self.send(&Call::query("/rest/api/3/permissions/check", body)).await?.json()
     }

@@ -17,7 +17,8 @@ pub fn pause(base: Duration, tried: u32, asked: Option<Duration>) -> Duration {
     asked.map_or(jittered, |asked| asked.max(jittered))
 }
 
-/// How long a caller of this class waits within one call; beyond that it is told when to come back.
+/// How long a caller of this class waits within one call, for another try or for its turn; beyond that it is told
+/// when to come back.
 pub fn patience(class: Class) -> Duration {
     match class {
         Class::Write | Class::Read => Duration::from_secs(8),
@@ -38,23 +39,31 @@ pub enum Throttle {
         /// Until when, ms.
         until_ms: i64,
     },
-    /// Too fast for this call: it waits.
-    Call {
+    /// Too many changes of one issue: its writes wait.
+    Issue {
+        /// How long Jira asks for, if it says.
+        after: Option<Duration>,
+    },
+    /// Too fast for this endpoint: its calls wait.
+    Endpoint {
         /// How long Jira asks for, if it says.
         after: Option<Duration>,
     },
 }
 
-/// Reads a 429 by its `RateLimit-Reason`; an unknown reason slows the call down.
-pub fn throttle(headers: &HeaderMap, now_ms: i64) -> Throttle {
+/// Reads a 429 by its `RateLimit-Reason`; an unknown reason slows the endpoint down. The hour ends by Jira's clock:
+/// `jira_ms` is the time there, `now_ms` ours.
+pub fn throttle(headers: &HeaderMap, now_ms: i64, jira_ms: i64) -> Throttle {
     let after = retry_after(headers);
     let reason = headers.get("ratelimit-reason").and_then(|value| value.to_str().ok());
     let asked = after.map_or(0, |after| i64::try_from(after.as_millis()).unwrap_or(i64::MAX));
-    let until_ms = next_hour(now_ms).max(now_ms.saturating_add(asked));
+    let rest_of_hour = next_hour(jira_ms) - jira_ms;
+    let until_ms = now_ms.saturating_add(rest_of_hour.max(asked));
     match reason.map(|reason| reason.trim_start_matches("Beta-")) {
         Some("jira-quota-global-based") => Throttle::Everyone { until_ms },
         Some("jira-quota-tenant-based") => Throttle::Tenant { until_ms },
-        _ => Throttle::Call { after },
+        Some("jira-per-issue-on-write") => Throttle::Issue { after },
+        _ => Throttle::Endpoint { after },
     }
 }
 
@@ -91,12 +100,19 @@ mod tests {
     #[test]
     fn each_reason_of_a_429_has_its_scope() {
         let global = headers(&[("ratelimit-reason", "jira-quota-global-based"), ("retry-after", "7200")]);
-        assert_eq!(throttle(&global, 1000), Throttle::Everyone { until_ms: 7_201_000 });
+        assert_eq!(throttle(&global, 1000, 1000), Throttle::Everyone { until_ms: 7_201_000 });
         let tenant = headers(&[("ratelimit-reason", "Beta-jira-quota-tenant-based")]);
-        assert_eq!(throttle(&tenant, 1000), Throttle::Tenant { until_ms: 3_600_000 });
+        assert_eq!(throttle(&tenant, 1000, 1000), Throttle::Tenant { until_ms: 3_600_000 });
+        assert_eq!(
+            throttle(&tenant, 1000, 3_599_000),
+            Throttle::Tenant { until_ms: 2000 },
+            "by Jira's clock it is a second to the full hour"
+        );
+        let issue = headers(&[("ratelimit-reason", "jira-per-issue-on-write"), ("retry-after", "2")]);
+        assert_eq!(throttle(&issue, 0, 0), Throttle::Issue { after: Some(Duration::from_secs(2)) });
         let burst = headers(&[("ratelimit-reason", "jira-burst-based"), ("retry-after", "3")]);
-        assert_eq!(throttle(&burst, 0), Throttle::Call { after: Some(Duration::from_secs(3)) });
-        assert_eq!(throttle(&headers(&[]), 0), Throttle::Call { after: None });
+        assert_eq!(throttle(&burst, 0, 0), Throttle::Endpoint { after: Some(Duration::from_secs(3)) });
+        assert_eq!(throttle(&headers(&[]), 0, 0), Throttle::Endpoint { after: None });
     }
 
     #[test]

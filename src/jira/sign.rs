@@ -115,7 +115,7 @@ impl UserTokens {
         account_id: &str,
         scopes: Scopes,
     ) -> Result<SecretString, JiraError> {
-        let now = jira.clock.now_secs();
+        let now = (jira.clock.now_ms() + jira.skew_ms(&site.tenant_id)).div_euclid(1000);
         let key = (site.tenant_id.clone(), account_id.to_owned(), scopes);
         if let Some((token, until)) = self.tokens.get(&key)
             && until > now

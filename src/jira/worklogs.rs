@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 pub const PROPERTY: &str = "hourbook";
 /// Ids that one bulk read takes.
 pub const LIST_MAX: usize = 1000;
+/// Worklogs of one issue in a page: what Jira gives at most.
+const ISSUE_PAGE: usize = 5000;
 
 /// A worklog as Jira returns it. Instants are milliseconds since 1970, UTC.
 #[derive(Debug, Deserialize)]
@@ -151,18 +153,32 @@ impl SiteClient {
         issue_id: i64,
         started: i64,
     ) -> Result<Vec<RemoteWorklog>, JiraError> {
-        #[derive(Deserialize)]
-        struct Page {
-            #[serde(default)]
-            worklogs: Vec<RemoteWorklog>,
-        }
-        let call = Call::get(format!("/rest/api/3/issue/{issue_id}/worklog"))
+        let call = of_issue(issue_id)
             .with("startedAfter", (started - 1000).to_string())
-            .with("startedBefore", (started + 1000).to_string())
-            .with("expand", "properties");
-        let page: Page = self.send(&call).await?.json()?;
+            .with("startedBefore", (started + 1000).to_string());
+        Ok(self.page_of_issue(&call).await?.worklogs)
+    }
+
+    /// A page of an issue's worklogs in the order of their creation, with their properties, and where the next one
+    /// starts.
+    pub async fn worklogs_of_issue(
+        &self,
+        issue_id: i64,
+        start_at: usize,
+    ) -> Result<(Vec<RemoteWorklog>, Option<usize>), JiraError> {
+        let call = of_issue(issue_id)
+            .with("startAt", start_at.to_string())
+            .with("maxResults", ISSUE_PAGE.to_string());
+        let page = self.page_of_issue(&call).await?;
+        let next = start_at + page.worklogs.len();
+        let more = !page.worklogs.is_empty() && next < page.total;
+        Ok((page.worklogs, more.then_some(next)))
+    }
+
+    async fn page_of_issue(&self, call: &Call) -> Result<IssuePage, JiraError> {
+        let page: IssuePage = self.send(call).await?.json()?;
         self.charge_objects(page.worklogs.len());
-        Ok(page.worklogs)
+        Ok(page)
     }
 
     /// Creates a worklog. Not idempotent: never repeated by itself.
@@ -203,6 +219,18 @@ impl SiteClient {
         self.send(&Call::write(Method::PUT, path, Some(value))).await?;
         Ok(())
     }
+}
+
+#[derive(Deserialize)]
+struct IssuePage {
+    #[serde(default)]
+    total: usize,
+    #[serde(default)]
+    worklogs: Vec<RemoteWorklog>,
+}
+
+fn of_issue(issue_id: i64) -> Call {
+    Call::get(format!("/rest/api/3/issue/{issue_id}/worklog")).with("expand", "properties")
 }
 
 /// Jira did what was asked; if its answer cannot be read, that is no refusal.

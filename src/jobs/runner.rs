@@ -16,6 +16,8 @@ use tracing::Instrument;
 
 /// Jobs that run at once.
 const AT_ONCE: usize = 8;
+/// Of these, long ones: the rest is free for what people and webhooks wait for.
+const LONG_AT_ONCE: usize = 5;
 /// Tries before a job is given up; the schedule brings syncs back anyway.
 const TRIES: i32 = 12;
 /// Longest pause between two tries, ms.
@@ -30,15 +32,19 @@ pub async fn run(app: Arc<App>, mut stop: tokio::sync::watch::Receiver<bool>) {
         Err(error) => tracing::error!(%error, "interrupted jobs could not be put back"),
     }
     let slots = Arc::new(Semaphore::new(AT_ONCE));
+    let long_slots = Arc::new(Semaphore::new(LONG_AT_ONCE));
     let mut running = JoinSet::new();
     loop {
         // A job is claimed only once there is a slot for it, so that what waits stays free for others.
         while let Ok(slot) = Arc::clone(&slots).try_acquire_owned() {
-            let Some(job) = claim(&app).await else { break };
+            let long_slot = Arc::clone(&long_slots).try_acquire_owned().ok();
+            let Some(job) = claim(&app, long_slot.is_some()).await else { break };
+            let is_long = Kind::from_name(&job.kind).is_some_and(|kind| Kind::LONG.contains(&kind));
+            let long_slot = long_slot.filter(|_| is_long);
             let app = Arc::clone(&app);
             running.spawn(async move {
                 run_one(&app, job).await;
-                drop(slot);
+                drop((slot, long_slot));
                 app.wake.now();
             });
         }
@@ -52,9 +58,10 @@ pub async fn run(app: Arc<App>, mut stop: tokio::sync::watch::Receiver<bool>) {
     running.shutdown().await;
 }
 
-async fn claim(app: &App) -> Option<Job> {
+async fn claim(app: &App, also_long: bool) -> Option<Job> {
     let now = app.clock.now_ms();
-    match app.control.write(move |conn| jobs::claim(conn, now)).await {
+    let but: Vec<&str> = Kind::LONG.iter().filter(|_| !also_long).map(|kind| kind.name()).collect();
+    match app.control.write(move |conn| jobs::claim(conn, now, &but)).await {
         Ok(job) => job,
         Err(error) => {
             tracing::error!(%error, "no job could be claimed");
@@ -93,15 +100,23 @@ async fn dispatch(app: &Arc<App>, job: &Job) -> anyhow::Result<()> {
         return lifecycle::wipe::run(app, job).await;
     }
     let Some(tenant) = app.tenants.by_id(&job.tenant_id).await? else { return Ok(()) };
+    if kind == Kind::Probe {
+        return lifecycle::suspend::probe(app, &tenant).await;
+    }
     if !tenant.active {
         return Ok(());
     }
-    let result = for_tenant(app, &tenant, kind, &job.subject).await;
-    match result {
-        // Closed in the middle: the wipe takes over.
-        Err(error) if matches!(error.downcast_ref(), Some(StoreError::Closed)) => Ok(()),
-        other => other,
+    let Err(error) = for_tenant(app, &tenant, kind, &job.subject).await else { return Ok(()) };
+    // Closed in the middle: the wipe takes over.
+    if matches!(error.downcast_ref(), Some(StoreError::Closed)) {
+        return Ok(());
     }
+    if let Some(refusal) = jira_cause(&error)
+        && sync::refusal::take(app, &tenant, refusal).await?
+    {
+        return Ok(());
+    }
+    Err(error)
 }
 
 async fn for_tenant(app: &Arc<App>, tenant: &Arc<Tenant>, kind: Kind, subject: &str) -> anyhow::Result<()> {
@@ -110,9 +125,11 @@ async fn for_tenant(app: &Arc<App>, tenant: &Arc<Tenant>, kind: Kind, subject: &
         Kind::SyncIncremental => sync::run::run(app, tenant, sync::run::Mode::Incremental).await,
         Kind::SyncReconcile => sync::run::run(app, tenant, sync::run::Mode::Reconcile).await,
         Kind::Complete => sync::complete::run(app, tenant).await,
-        Kind::ProjectGone => sync::project::gone(app, tenant, subject.parse()?).await,
-        Kind::ProjectRestored => sync::project::restored(app, tenant, subject.parse()?).await,
-        Kind::Wipe => Ok(()),
+        Kind::Recheck => sync::complete::recheck(app, tenant).await,
+        Kind::IssueGone => sync::container::issue_gone(app, tenant, subject.parse()?).await,
+        Kind::ProjectGone => sync::container::project_gone(app, tenant, subject.parse()?).await,
+        Kind::ProjectRestored => sync::container::project_restored(app, tenant, subject.parse()?).await,
+        Kind::Probe | Kind::Wipe => Ok(()),
     }
 }
 

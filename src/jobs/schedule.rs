@@ -2,6 +2,7 @@
 
 use super::{Kind, enqueue};
 use crate::app::App;
+use crate::lifecycle::suspend;
 use anyhow::Context;
 use hourbook_store::control::{installations, jobs};
 use std::sync::Arc;
@@ -13,25 +14,25 @@ const IDENTIFIERS_KEPT_MS: i64 = 4 * DAY_MS;
 /// Ended jobs are remembered for the operator.
 const JOBS_KEPT_MS: i64 = 7 * DAY_MS;
 
-/// Starts the clockwork.
+/// Looks for what is due until `stop` is done. A loop of its own: the scheduler below counts in whole seconds, by the
+/// system's clock, and leaves out a turn now and then.
+pub async fn run(app: Arc<App>, mut stop: tokio::sync::watch::Receiver<bool>) {
+    loop {
+        enqueue_due(&app).await;
+        tokio::select! {
+            () = tokio::time::sleep(app.config.tuning.tick) => {}
+            _ = stop.changed() => return,
+        }
+    }
+}
+
+/// Starts the housekeeping.
 ///
 /// # Errors
 /// When the scheduler cannot be set up.
 pub async fn start(app: &Arc<App>) -> anyhow::Result<JobScheduler> {
     let scheduler = JobScheduler::new().await.context("setting up the scheduler")?;
-    // Weak: the clockwork may outlive the server by a moment and must not keep its data folder.
-    let due = Arc::downgrade(app);
-    let tick = app.config.tuning.tick;
-    scheduler
-        .add(Job::new_repeated_async(tick, move |_, _| {
-            let app = due.upgrade();
-            Box::pin(async move {
-                if let Some(app) = app {
-                    enqueue_due(&app).await;
-                }
-            })
-        })?)
-        .await?;
+    // Weak: the scheduler may outlive the server by a moment and must not keep its data folder.
     let house = Arc::downgrade(app);
     // Some minutes past the hour, when nobody else's work starts.
     scheduler
@@ -50,6 +51,9 @@ pub async fn start(app: &Arc<App>) -> anyhow::Result<JobScheduler> {
 
 /// Enqueues the syncs that are due. A sync plans its successor when it ends; until then the same waits only once.
 async fn enqueue_due(app: &Arc<App>) {
+    if let Err(error) = suspend::enqueue_due(app).await {
+        tracing::error!(error = format!("{error:#}"), "suspended installations could not be looked at");
+    }
     let now = app.clock.now_ms();
     let due = match app.control.read(move |conn| installations::due(conn, now)).await {
         Ok(due) => due,

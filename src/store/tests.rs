@@ -19,6 +19,7 @@ const REASONS: &[(&str, &str)] = &[
     ("worklogs.visibility", "kind of restriction: a restricted worklog must not be shown to everybody"),
     ("worklogs.visibility_id", "opaque id of the group or role, a keyed digest where Jira gives only a name"),
     ("worklogs.read_after", "a webhook does not carry everything: what is still to be read, and since when"),
+    ("worklogs.unreadable_since", "Jira does not return it, without proof of its deletion: kept, hidden, counted"),
     ("tags.tag_id", "random id of a tag"),
     ("tags.name", "promised, sealed"),
     ("tags.named_at", "which of two names is newer"),

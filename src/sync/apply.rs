@@ -1,89 +1,125 @@
-//! The one place that decides what may overwrite what in the copy. Runs inside the tenant's write transaction.
+//! Takes what Jira returned into the copy, as [`super::order`] decides. Runs inside the tenant's write transaction.
 
+use super::order::{self, Known, OfAbsence, OfRead};
 use crate::jira::worklogs::{RemoteVisibility, RemoteWorklog};
 use crate::worklogs::property;
 use hourbook_crypto::tenant::TenantCipher;
 use hourbook_store::error::Result;
 use hourbook_store::plain::Plain;
-use hourbook_store::tenant::tombstones::{self, Cause, Tombstone};
-use hourbook_store::tenant::worklogs::{self, Version, Visibility, Worklog};
+use hourbook_store::tenant::tombstones::{self, Cause};
+use hourbook_store::tenant::worklogs::{self, Visibility, Worklog};
 use hourbook_store::tenant::{TenantConn, tags};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The account id that Atlassian gives when there is none; never stored.
 const NOBODY: &str = "unknown";
 
-/// What becomes of a worklog that Jira returned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
-    /// It is newer than or as new as what we have.
-    Write,
-    /// It went with its issue or project and is back.
-    Revive,
-    /// We know better already.
-    Skip,
+/// What came of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Rows written.
+    pub written: i64,
+    /// Things in the worklog property that do not fit and were ignored.
+    pub junk: i64,
 }
 
-/// Decides about a complete read. `begun_at` is when the read was asked for, by our clock.
-pub fn decide(have: Option<Version>, tombstone: Option<Tombstone>, updated: i64, begun_at: i64) -> Decision {
-    match tombstone {
-        Some(Tombstone { cause: Cause::Worklog, .. }) => return Decision::Skip,
-        Some(Tombstone { cause: Cause::Container(_), recorded_at }) => {
-            // A read from before the deletion proves nothing against it.
-            return if begun_at > recorded_at { Decision::Revive } else { Decision::Skip };
-        }
-        None => {}
-    }
-    match have {
-        Some(version) if version.updated > updated => Decision::Skip,
-        // As old as what we have, but asked for before somebody wanted it read once more.
-        Some(version) if version.updated == updated && asked_too_early(version, begun_at) => Decision::Skip,
-        _ => Decision::Write,
-    }
+/// What is known of worklogs.
+pub(super) fn known(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<HashMap<i64, Known>> {
+    let versions = worklogs::versions(db, ids)?;
+    let mut tombstones = tombstones::of(db, ids)?;
+    let mut known: HashMap<i64, Known> = versions
+        .into_iter()
+        .map(|(id, version)| (id, Known { version: Some(version), tombstone: tombstones.remove(&id) }))
+        .collect();
+    known.extend(
+        tombstones
+            .into_iter()
+            .map(|(id, tombstone)| (id, Known { version: None, tombstone: Some(tombstone) })),
+    );
+    Ok(known)
 }
 
-fn asked_too_early(version: Version, begun_at: i64) -> bool {
-    version.read_after.is_some_and(|after| begun_at < after)
-}
-
-/// Writes what Jira returned, tags included; returns how many rows were written.
+/// Writes what Jira returned to a read that began at `begun_at`, tags included.
 ///
 /// # Errors
 /// When the database fails.
-pub fn read(db: &mut TenantConn<'_>, returned: Vec<RemoteWorklog>, begun_at: i64) -> Result<i64> {
+pub fn read(db: &mut TenantConn<'_>, returned: Vec<RemoteWorklog>, begun_at: i64) -> Result<Applied> {
     let ids: Vec<i64> = returned.iter().map(|worklog| worklog.id).collect();
-    let have = worklogs::versions(db, &ids)?;
-    let tombstones = tombstones::of(db, &ids)?;
-    let mut rows: HashMap<i64, Worklog> = HashMap::with_capacity(returned.len());
-    let mut back = Vec::new();
+    let known = known(db, &ids)?;
+    let authors = known_authors(db, &returned, &known)?;
     let mut catalogue = Catalogue::load(db)?;
+    let (mut back, mut again) = (Vec::new(), Vec::new());
+    // What came without properties says nothing of tags.
+    let (mut tagged, mut untagged) = (HashMap::with_capacity(returned.len()), HashMap::new());
     for remote in returned {
         let id = remote.id;
-        match decide(have.get(&id).copied(), tombstones.get(&id).copied(), remote.updated, begun_at) {
-            Decision::Skip => continue,
-            Decision::Revive => back.push(id),
-            Decision::Write => {}
-        }
+        let known = known.get(&id).copied().unwrap_or_default();
+        let read_after = match order::of_read(known, remote.updated, begun_at) {
+            OfRead::Skip => continue,
+            OfRead::AskAgain => {
+                again.push(id);
+                continue;
+            }
+            OfRead::Revive => {
+                back.push(id);
+                None
+            }
+            OfRead::Write { read_after } => read_after,
+        };
+        let carries_tags = remote.properties.is_some();
         let tags = catalogue.learn(db, &remote)?;
         let mut row = complete_row(db.cipher(), remote, tags);
-        row.read_after = have
-            .get(&id)
-            .filter(|version| asked_too_early(**version, begun_at))
-            .and_then(|version| version.read_after);
-        rows.insert(id, row);
+        row.read_after = read_after;
+        if row.account_id.is_empty() {
+            row.account_id = authors.get(&id).cloned().unwrap_or_default();
+        }
+        if carries_tags {
+            tagged.insert(id, row)
+        } else {
+            untagged.insert(id, row)
+        };
     }
     tombstones::lift(db, &back)?;
+    // By a read that begins later than this one.
+    worklogs::mark_unread(db, &again, begun_at + 1)?;
+    let (tagged, untagged) = (in_order(tagged), in_order(untagged));
+    worklogs::put(db, &tagged)?;
+    worklogs::put_keeping_tags(db, &untagged)?;
+    let written = i64::try_from(tagged.len() + untagged.len()).unwrap_or(i64::MAX);
+    Ok(Applied { written, junk: catalogue.junk })
+}
+
+/// Rows by id: neighbours in the file are written together.
+fn in_order(rows: HashMap<i64, Worklog>) -> Vec<Worklog> {
     let mut rows: Vec<Worklog> = rows.into_values().collect();
     rows.sort_unstable_by_key(|row| row.id);
-    worklogs::put(db, &rows)?;
-    Ok(i64::try_from(rows.len()).unwrap_or(i64::MAX))
+    rows
+}
+
+/// The authors that we know of worklogs for which Jira names nobody any more: a deleted user's account stays.
+fn known_authors(
+    db: &mut TenantConn<'_>,
+    returned: &[RemoteWorklog],
+    known: &HashMap<i64, Known>,
+) -> Result<HashMap<i64, String>> {
+    let nameless: Vec<i64> = returned
+        .iter()
+        .filter(|remote| author(remote).is_empty() && known.contains_key(&remote.id))
+        .map(|remote| remote.id)
+        .collect();
+    let rows = if nameless.is_empty() { Vec::new() } else { worklogs::by_ids(db, &nameless)? };
+    Ok(rows.into_iter().map(|row| (row.id, row.account_id)).collect())
+}
+
+fn author(remote: &RemoteWorklog) -> String {
+    account(remote.author.as_ref().and_then(|author| author.account_id.clone()))
 }
 
 fn complete_row(cipher: &TenantCipher, remote: RemoteWorklog, tags: Vec<i64>) -> Worklog {
     Worklog {
         id: remote.id,
         issue_id: remote.issue_id,
-        account_id: account(remote.author.and_then(|author| author.account_id)),
+        account_id: author(&remote),
         comment: remote.comment.map(|raw| Plain::new(raw.get())),
         created: remote.created,
         updated: remote.updated,
@@ -92,6 +128,7 @@ fn complete_row(cipher: &TenantCipher, remote: RemoteWorklog, tags: Vec<i64>) ->
         visibility: visibility(cipher, remote.visibility.as_ref()),
         tags,
         read_after: None,
+        unreadable_since: None,
     }
 }
 
@@ -116,19 +153,24 @@ fn visibility(cipher: &TenantCipher, remote: Option<&RemoteVisibility>) -> Visib
 }
 
 /// The tags that are known, to learn those that worklogs bring along.
-struct Catalogue(HashMap<i64, i64>);
+struct Catalogue {
+    named_at: HashMap<i64, i64>,
+    junk: i64,
+}
 
 impl Catalogue {
     fn load(db: &mut TenantConn<'_>) -> Result<Self> {
-        Ok(Self(tags::named_at(db)?))
+        Ok(Self { named_at: tags::named_at(db)?, junk: 0 })
     }
 
     /// Ids of the worklog's tags; unknown ones join the catalogue, a later name replaces an earlier one.
     fn learn(&mut self, db: &mut TenantConn<'_>, remote: &RemoteWorklog) -> Result<Vec<i64>> {
         let Some(value) = remote.hourbook() else { return Ok(Vec::new()) };
         let mut ids = Vec::new();
-        for tag in property::tags(value) {
-            match self.0.get(&tag.id) {
+        let (carried, junk) = property::tags(value);
+        self.junk += junk;
+        for tag in carried {
+            match self.named_at.get(&tag.id) {
                 Some(named_at) if *named_at >= remote.updated => {}
                 Some(_) => tags::rename(db, tag.id, &tag.name, remote.updated)?,
                 None => {
@@ -137,7 +179,7 @@ impl Catalogue {
                     tags::put(db, &new)?;
                 }
             }
-            let named_at = self.0.entry(tag.id).or_insert(remote.updated);
+            let named_at = self.named_at.entry(tag.id).or_insert(remote.updated);
             *named_at = remote.updated.max(*named_at);
             ids.push(tag.id);
         }
@@ -145,6 +187,41 @@ impl Catalogue {
         ids.dedup();
         Ok(ids)
     }
+}
+
+/// What absences came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Absent {
+    /// Worklogs that are hidden from now on.
+    pub hidden: i64,
+    /// Worklogs that have to be asked for once more.
+    pub ask_again: bool,
+}
+
+/// Takes in that Jira did not return worklogs to a read that began at `begun_at`: no proof of a deletion.
+///
+/// # Errors
+/// When the database fails.
+pub fn absent(db: &mut TenantConn<'_>, ids: &[i64], begun_at: i64, now: i64) -> Result<Absent> {
+    let known = known(db, ids)?;
+    let decided = |wanted: OfAbsence| -> Vec<i64> {
+        let decide = |id: &&i64| known.get(id).map(|known| order::of_absence(*known, begun_at));
+        ids.iter().filter(|id| decide(id) == Some(wanted)).copied().collect()
+    };
+    let (hidden, again) = (decided(OfAbsence::Hide), decided(OfAbsence::AskAgain));
+    worklogs::mark_unreadable(db, &hidden, begun_at)?;
+    worklogs::mark_unread(db, &again, now)?;
+    let shown = |id: &&i64| {
+        known.get(id).and_then(|known| known.version).is_some_and(|have| have.unreadable_since.is_none())
+    };
+    let newly = hidden.iter().filter(shown).count();
+    Ok(Absent { hidden: i64::try_from(newly).unwrap_or(i64::MAX), ask_again: !again.is_empty() })
+}
+
+/// Which of the ids that were asked for are not among what was returned.
+pub fn missing(asked: &[i64], returned: &[RemoteWorklog]) -> Vec<i64> {
+    let returned: HashSet<i64> = returned.iter().map(|worklog| worklog.id).collect();
+    asked.iter().filter(|id| !returned.contains(id)).copied().collect()
 }
 
 /// Notes that the worklogs themselves were deleted; returns how many the copy had.
@@ -155,49 +232,16 @@ pub fn deleted(db: &mut TenantConn<'_>, ids: &[i64], now: i64) -> Result<i64> {
     remove(db, ids, Cause::Worklog, now)
 }
 
-/// Notes that an issue or project went with its worklogs; returns how many the copy had.
+/// Notes that worklogs went with an issue or project; returns how many the copy had.
 ///
 /// # Errors
 /// When the database fails.
-pub fn container_gone(db: &mut TenantConn<'_>, container: i64, issues: &[i64], now: i64) -> Result<i64> {
-    let ids = worklogs::ids_on_issues(db, issues)?;
-    remove(db, &ids, Cause::Container(container), now)
+pub fn went_along(db: &mut TenantConn<'_>, container: i64, ids: &[i64], now: i64) -> Result<i64> {
+    remove(db, ids, Cause::Container(container), now)
 }
 
 fn remove(db: &mut TenantConn<'_>, ids: &[i64], cause: Cause, now: i64) -> Result<i64> {
     tombstones::put(db, ids, cause, now)?;
     let removed = worklogs::delete(db, ids)?;
     Ok(i64::try_from(removed).unwrap_or(i64::MAX))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HAVE: Option<Version> = Some(Version { updated: 10, read_after: None });
-
-    #[test]
-    fn newer_and_equal_reads_are_written_older_ones_are_not() {
-        assert_eq!(decide(None, None, 10, 0), Decision::Write);
-        assert_eq!(decide(HAVE, None, 11, 0), Decision::Write);
-        assert_eq!(decide(HAVE, None, 10, 0), Decision::Write);
-        assert_eq!(decide(HAVE, None, 9, 0), Decision::Skip);
-    }
-
-    #[test]
-    fn a_read_from_before_it_was_wanted_does_not_count() {
-        let wanted = Some(Version { updated: 10, read_after: Some(100) });
-        assert_eq!(decide(wanted, None, 10, 99), Decision::Skip);
-        assert_eq!(decide(wanted, None, 10, 100), Decision::Write);
-        assert_eq!(decide(wanted, None, 11, 99), Decision::Write, "newer is newer");
-    }
-
-    #[test]
-    fn a_deletion_wins_over_every_read_unless_its_container_is_back() {
-        let own = Some(Tombstone { cause: Cause::Worklog, recorded_at: 5 });
-        assert_eq!(decide(None, own, 99, 99), Decision::Skip);
-        let project = Some(Tombstone { cause: Cause::Container(7), recorded_at: 5 });
-        assert_eq!(decide(None, project, 99, 5), Decision::Skip, "asked before the deletion");
-        assert_eq!(decide(None, project, 99, 6), Decision::Revive);
-    }
 }

@@ -3,15 +3,8 @@
 
 use super::apply;
 use crate::jira::time;
-use hourbook_store::error::Result;
-use hourbook_store::plain::Plain;
-use hourbook_store::tenant::worklogs::{self, Visibility, Worklog};
-use hourbook_store::tenant::{TenantConn, cursors, issues, tombstones};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-
-/// Cursor that tells when the last webhook was applied, by our clock.
-pub const LAST_WEBHOOK: &str = "webhook";
 
 /// An event as it waits in the inbox, sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,22 +46,26 @@ pub enum Event {
     },
     /// How the site counts time has changed.
     TimeTrackingChanged,
-    /// What the app or people may see has changed.
-    AccessChanged,
+    /// The app may no longer read some objects of the site.
+    AccessBlocked {
+        /// The issues, where the event names them; else it may be any.
+        issue_ids: Vec<i64>,
+    },
 }
 
 /// What an event tells of a worklog.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
-    id: i64,
-    issue_id: i64,
-    account_id: String,
-    /// JSON text: ADF, or a string.
-    comment: Option<String>,
-    created: i64,
-    updated: i64,
-    started: i64,
-    seconds: i64,
+    pub(super) id: i64,
+    pub(super) issue_id: i64,
+    /// Empty where the event names nobody.
+    pub(super) account_id: String,
+    /// JSON text: ADF, or a string. None where the event does not carry it.
+    pub(super) comment: Option<String>,
+    pub(super) created: i64,
+    pub(super) updated: i64,
+    pub(super) started: i64,
+    pub(super) seconds: i64,
 }
 
 /// Reads the body of a webhook; `None` for events that change nothing here.
@@ -93,7 +90,9 @@ pub fn parse(body: &[u8]) -> std::result::Result<Option<Event>, &'static str> {
         "option_timetracking_changed" | "option_timetracking_provider_changed" => {
             Some(Event::TimeTrackingChanged)
         }
-        event if event.starts_with("app_access_to_objects") => Some(Event::AccessChanged),
+        event if event.starts_with("app_access_to_objects") => {
+            Some(Event::AccessBlocked { issue_ids: named_issues(&body) })
+        }
         // A deleted user's worklogs stay: nothing is erased, the account is shown as a former user.
         _ => None,
     })
@@ -132,101 +131,17 @@ fn moved_issue(body: &Value) -> Option<Event> {
     Some(Event::IssueMoved { issue_id: number(issue.get("id"))?, project_id: number(project.get("id"))? })
 }
 
+/// Issues that an event names. Where it names something else too, or nothing, any issue may be meant.
+fn named_issues(body: &Value) -> Vec<i64> {
+    let listed = body.get("issues").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let one = body.get("issue").into_iter().chain(listed);
+    let ids: Option<Vec<i64>> = one.map(|issue| number(issue.get("id").or(Some(issue)))).collect();
+    let others = ["project", "projects", "container", "containers"];
+    ids.filter(|_| others.iter().all(|other| body.get(other).is_none())).unwrap_or_default()
+}
+
 /// Ids come as numbers and as strings.
 fn number(value: Option<&Value>) -> Option<i64> {
     let value = value?;
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
-}
-
-/// What has to follow an event outside the tenant's transaction.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct FollowUps {
-    /// Worklogs wait for a complete read.
-    pub complete: bool,
-    /// Projects that went.
-    pub projects_gone: Vec<i64>,
-    /// Projects that are back.
-    pub projects_restored: Vec<i64>,
-    /// The copy may lack something: look soon.
-    pub sync: bool,
-    /// The site's time tracking settings are to be read again.
-    pub time_tracking: bool,
-    /// Remembered permissions no longer hold.
-    pub permissions: bool,
-}
-
-/// Applies events in their order of arrival; the state at the end does not depend on it.
-///
-/// # Errors
-/// When the database fails; nothing is applied then.
-pub fn apply(db: &mut TenantConn<'_>, events: &[Event], now: i64) -> Result<FollowUps> {
-    let mut follow = FollowUps::default();
-    for event in events {
-        match event {
-            Event::Worklog(seen) => follow.complete |= write(db, seen, now)?,
-            Event::WorklogTouched { id } => {
-                worklogs::mark_unread(db, &[*id], now)?;
-                (follow.complete, follow.sync) = (true, true);
-            }
-            Event::WorklogDeleted { id } => {
-                apply::deleted(db, &[*id], now)?;
-            }
-            Event::IssueMoved { issue_id, project_id } => {
-                issues::moved(db, *issue_id, *project_id)?;
-                follow.permissions = true;
-            }
-            Event::IssueDeleted { issue_id } => {
-                apply::container_gone(db, *issue_id, &[*issue_id], now)?;
-            }
-            Event::ProjectGone { project_id } => {
-                follow.projects_gone.push(*project_id);
-                follow.permissions = true;
-            }
-            Event::ProjectRestored { project_id } => {
-                follow.projects_restored.push(*project_id);
-                follow.permissions = true;
-            }
-            Event::TimeTrackingChanged => follow.time_tracking = true,
-            Event::AccessChanged => (follow.permissions, follow.sync) = (true, true),
-        }
-    }
-    cursors::set(db, LAST_WEBHOOK, now)?;
-    Ok(follow)
-}
-
-/// Writes what the event carries; tags stay as they are, and who may see it is unknown until it was read. Returns
-/// whether a complete read has to follow.
-fn write(db: &mut TenantConn<'_>, seen: &Seen, now: i64) -> Result<bool> {
-    if tombstones::of(db, &[seen.id])?.contains_key(&seen.id) {
-        return Ok(false);
-    }
-    let have = worklogs::by_ids(db, &[seen.id])?.pop();
-    match &have {
-        Some(have) if have.updated > seen.updated => return Ok(false),
-        Some(have) if have.updated == seen.updated => {
-            let same = have.issue_id == seen.issue_id
-                && have.started == seen.started
-                && have.seconds == seen.seconds;
-            if !same {
-                worklogs::mark_unread(db, &[seen.id], now)?;
-            }
-            return Ok(!same || have.read_after.is_some());
-        }
-        _ => {}
-    }
-    let row = Worklog {
-        id: seen.id,
-        issue_id: seen.issue_id,
-        account_id: seen.account_id.clone(),
-        comment: seen.comment.as_deref().map(Plain::new),
-        created: seen.created,
-        updated: seen.updated,
-        started: seen.started,
-        seconds: seen.seconds,
-        visibility: Visibility::Unknown,
-        tags: have.map(|have| have.tags).unwrap_or_default(),
-        read_after: Some(now),
-    };
-    worklogs::put(db, &[row])?;
-    Ok(true)
 }

@@ -2,7 +2,8 @@
 //!
 //! Applying is idempotent: a crash between the tenant's transaction and the note in the inbox repeats it.
 
-use super::events::{self, Event, FollowUps};
+use super::events::Event;
+use super::told::{self, FollowUps};
 use crate::app::App;
 use crate::jobs::{self, Kind};
 use crate::tenants::Tenant;
@@ -82,7 +83,7 @@ async fn apply_of(app: &Arc<App>, tenant_id: &str) -> anyhow::Result<()> {
         let seqs: Vec<i64> = waiting.iter().map(|event| event.seq).collect();
         let opened: Vec<Event> = waiting.iter().filter_map(|event| open(&tenant, event)).collect();
         let now = app.clock.now_ms();
-        let follow = db.write(move |db| events::apply(db, &opened, now)).await?;
+        let follow = db.write(move |db| told::apply(db, &opened, now)).await?;
         follow_up(app, &tenant, follow).await?;
         app.metrics.webhooks.with_label_values(&["applied"]).inc_by(seqs.len().try_into()?);
         app.inbox.applied(seqs).await?;
@@ -112,6 +113,12 @@ async fn follow_up(app: &Arc<App>, tenant: &Arc<Tenant>, follow: FollowUps) -> a
     }
     if follow.sync {
         jobs::enqueue(app, &tenant.id, Kind::SyncIncremental, "").await?;
+    }
+    if follow.recheck {
+        jobs::enqueue(app, &tenant.id, Kind::Recheck, "").await?;
+    }
+    for issue in follow.issues_gone {
+        jobs::enqueue(app, &tenant.id, Kind::IssueGone, &issue.to_string()).await?;
     }
     for project in follow.projects_gone {
         jobs::enqueue(app, &tenant.id, Kind::ProjectGone, &project.to_string()).await?;

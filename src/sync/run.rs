@@ -3,24 +3,28 @@
 //! All cursors are Jira's time. A worklog that is not returned is not deleted: only the deleted feed, a delete event
 //! or the deletion of its issue or project removes it.
 
-use super::feed::{Page, Walk, jira_cause};
+mod failed;
+mod pages;
+mod verify;
+
+use super::feed::{FeedError, Walk, jira_cause};
 use super::status::{IN_STEP, PAUSED, Progress, Shown};
-use super::{apply, complete, events};
+use super::{apply, complete, told};
+use crate::alarm::{self, Alarm};
 use crate::app::App;
 use crate::jira::client::SiteClient;
 use crate::jira::error::JiraError;
 use crate::jira::meter::Class;
-use crate::jira::worklogs::{Feed, LIST_MAX, RemoteWorklog};
+use crate::jira::{time, worklogs::Feed};
+use crate::jobs::{self, Kind};
 use crate::tenants::Tenant;
-use futures_util::{StreamExt, TryStreamExt, stream};
-use hourbook_store::control::installations;
-use hourbook_store::tenant::runs;
-use hourbook_store::tenant::{TenantConn, TenantDb, cursors, intents, settings, worklogs};
+use hourbook_store::control::{installations, jobs as queue};
+use hourbook_store::tenant::runs::{self, End};
+use hourbook_store::tenant::{TenantConn, TenantDb, cursors, intents, settings};
+use pages::{ReadPage, Reader};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// Reads in flight at once.
-const IN_FLIGHT: usize = 4;
 /// By how much a run looks back behind the last one, ms.
 const OVERLAP_MS: i64 = 5 * 60_000;
 /// Jira withholds the last minute of its feeds; its clock is told in whole seconds.
@@ -29,8 +33,10 @@ const WITHHELD_MS: i64 = 61_000;
 const SLOWEST: i64 = 4;
 /// An idempotency key is known for a week; the daily reconciliation forgets older ones.
 const INTENTS_KEPT_MS: i64 = 7 * 86_400_000;
-/// Rows of one step over the copy.
-const STEP: i64 = 10_000;
+/// Pages that a full sync takes before it lets others have a turn, if there are any.
+const TURN: i64 = 20;
+/// Hidden worklogs that an incremental sync asks for again: one call.
+const RECHECKED: i64 = 1000;
 
 /// Cursor: how far the updated feed is consumed.
 const UPDATED: &str = "updated";
@@ -38,10 +44,10 @@ const UPDATED: &str = "updated";
 const DELETED: &str = "deleted";
 /// Cursor: how far a full sync has come that has not ended.
 const FULL: &str = "full";
-
-/// No event tells that the app was disabled: it is learnt from 401 and 403.
-const NOT_LET_IN: &str = "Jira does not let Hourbook in at present: the app is disabled there, or was removed. \
-                          A Jira admin can enable it under Apps; Hourbook then goes on by itself.";
+/// Cursor: how far a run has come in the updated feed; it counts once the run has consumed all of it.
+const UPDATED_SO_FAR: &str = "updated.so_far";
+/// Cursor: what a run will be in step with once it has ended well.
+const IN_STEP_SO_FAR: &str = "in_step.so_far";
 
 /// What a run is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +61,14 @@ pub enum Mode {
 }
 
 impl Mode {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Full => Kind::SyncFull,
+            Self::Incremental => Kind::SyncIncremental,
+            Self::Reconcile => Kind::SyncReconcile,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Full => "full",
@@ -74,8 +88,27 @@ struct Run {
     run_id: i64,
     shown: Shown,
     progress: Progress,
-    /// Time of the feed's first change, to tell how much is left.
-    first_change: Option<i64>,
+    /// Pages of this turn.
+    turn: i64,
+}
+
+/// What became of a turn.
+enum Turn {
+    /// The run has ended well.
+    Done,
+    /// Others are waiting: it goes on behind them.
+    Others,
+}
+
+/// What the updated feed brought.
+#[derive(Default)]
+struct Missed {
+    /// Worklogs that the copy did not have in this version.
+    differing: usize,
+    /// Every worklog that the feed named, ascending; 8 bytes each, for a reconciliation only.
+    named: Vec<i64>,
+    /// The feed was left before its end.
+    left: bool,
 }
 
 /// The job.
@@ -89,8 +122,17 @@ pub async fn run(app: &Arc<App>, tenant: &Arc<Tenant>, wanted: Mode) -> anyhow::
     let mode = if never_full { Mode::Full } else { wanted };
     let class = if mode == Mode::Full { Class::Full } else { Class::Incremental };
     let now = app.clock.now_ms();
-    let run_id = db.write(move |db| runs::begin(db, mode.name(), now)).await?;
-    let progress = Progress { kind: mode.name(), started_at: now, ..Progress::default() };
+    let begun = db.write(move |db| runs::begin(db, mode.name(), now)).await?;
+    // One that only waited is shown to go on.
+    let before = app.progresses.get(&tenant.id).filter(|before| before.run_id == begun.run_id);
+    let progress = Progress {
+        run_id: begun.run_id,
+        kind: mode.name(),
+        started_at: begun.started_at,
+        counts: begun.counts(),
+        waits_until: None,
+        ..before.unwrap_or_default()
+    };
     let mut run = Run {
         app: Arc::clone(app),
         tenant: Arc::clone(tenant),
@@ -98,28 +140,40 @@ pub async fn run(app: &Arc<App>, tenant: &Arc<Tenant>, wanted: Mode) -> anyhow::
         shown: Shown::begin(app, &tenant.id, progress),
         db,
         mode,
-        run_id,
+        run_id: begun.run_id,
         progress,
-        first_change: None,
+        turn: 0,
     };
     let result = run.work(never_full).await;
     run.end(result).await
 }
 
 impl Run {
-    async fn work(&mut self, never_full: bool) -> anyhow::Result<()> {
+    async fn work(&mut self, never_full: bool) -> anyhow::Result<Turn> {
+        if self.mode != Mode::Full {
+            self.drain_failed_webhooks().await?;
+        }
         let missed = self.walk_updated().await?;
+        if missed.left {
+            return Ok(Turn::Others);
+        }
         self.walk_deleted(never_full).await?;
         if self.mode == Mode::Reconcile {
             self.look_for_unnamed(&missed.named).await?;
+            self.read_a_part_again().await?;
         }
-        self.progress.counts.written += complete::unread(&self.db, &self.jira).await?;
+        let rechecked = if self.mode == Mode::Incremental { RECHECKED } else { i64::MAX };
+        self.progress.counts.written += complete::hidden(&self.db, &self.jira, rechecked).await?;
+        let completed = complete::unread(&self.db, &self.jira).await?;
+        self.progress.counts.written += completed.written;
+        self.progress.counts.unreadable += completed.hidden;
         complete::projects(&self.db, &self.jira).await?;
         if self.mode == Mode::Reconcile {
             let before = self.app.clock.now_ms() - INTENTS_KEPT_MS;
             self.db.write(move |db| intents::prune(db, before)).await?;
         }
-        self.plan_next(missed.differing).await
+        self.plan_next(missed.differing).await?;
+        Ok(Turn::Done)
     }
 
     /// Consumes the updated feed: pages are fetched one after the other, the worklogs of several at once.
@@ -127,15 +181,11 @@ impl Run {
         let since = self.start_of_updated().await?;
         let collect = self.mode == Mode::Reconcile;
         let (pages, arrived) = mpsc::channel(2);
-        let reader = Reader {
-            db: Arc::clone(&self.db),
-            jira: self.jira.clone(),
-            only_differing: self.mode != Mode::Full,
-        };
+        let reader = self.reader();
         let walk = Walk::new(self.jira.clone(), Feed::Updated, since);
-        let produce = produce(walk, reader, pages);
+        let produce = pages::produce(walk, reader, pages);
         let consume = async {
-            // Taken in, so that a failure to write closes the channel and ends the producer too.
+            // Taken in, so that leaving early closes the channel and ends the producer too.
             let mut arrived = arrived;
             let mut missed = Missed::default();
             while let Some(read) = arrived.recv().await {
@@ -143,7 +193,12 @@ impl Run {
                 if collect {
                     missed.named.extend(read.page.changes.iter().map(|change| change.worklog_id));
                 }
+                let last = read.page.last;
                 self.take(read).await?;
+                if !last && self.others_wait().await? {
+                    missed.left = true;
+                    break;
+                }
             }
             missed.named.sort_unstable();
             anyhow::Ok(missed)
@@ -151,9 +206,21 @@ impl Run {
         let (produced, consumed) = tokio::join!(produce, consume);
         // The producer's failure may only follow from the consumer's: the first cause is told.
         let missed = consumed?;
-        produced?;
-        self.finish_updated().await?;
+        if !missed.left {
+            produced?;
+            self.finish_updated().await?;
+        }
         Ok(missed)
+    }
+
+    /// A full sync may take hours; whoever waits for a slot gets a turn after some pages of it.
+    async fn others_wait(&mut self) -> anyhow::Result<bool> {
+        self.turn += 1;
+        if self.mode != Mode::Full || self.turn % TURN != 0 {
+            return Ok(false);
+        }
+        let (id, now) = (self.tenant.id.clone(), self.app.clock.now_ms());
+        Ok(self.app.control.read(move |conn| queue::others_wait(conn, &id, now)).await?)
     }
 
     async fn start_of_updated(&self) -> anyhow::Result<i64> {
@@ -176,17 +243,20 @@ impl Run {
         if self.progress.counts.pages == 0 {
             self.site_answers().await?;
         }
-        let ReadPage { page, worklogs, begun_at } = read;
-        self.first_change = self.first_change.or(page.changes.first().map(|change| change.updated_time));
+        let ReadPage { page, worklogs, missing, begun_at } = read;
+        let first = page.changes.first().map(|change| change.updated_time);
+        self.progress.first_change = self.progress.first_change.or(first);
         let mode = self.mode;
         let (until, asked_at, last) = (page.until, page.asked_at, page.last);
         let mut counts = self.progress.counts;
         counts.pages += 1;
-        let run_id = self.run_id;
-        counts = self
+        let (run_id, now) = (self.run_id, self.app.clock.now_ms());
+        let (taken, junk) = self
             .db
             .write(move |db| {
-                counts.written += apply::read(db, worklogs, begun_at)?;
+                let applied = apply::read(db, worklogs, begun_at)?;
+                counts.written += applied.written;
+                counts.unreadable += apply::absent(db, &missing, begun_at, now)?.hidden;
                 if mode == Mode::Full {
                     cursors::set(db, FULL, until)?;
                 }
@@ -200,11 +270,12 @@ impl Run {
                     advance(db, IN_STEP_SO_FAR, asked_at - WITHHELD_MS)?;
                 }
                 runs::progress(db, run_id, counts)?;
-                Ok(counts)
+                Ok((counts, applied.junk))
             })
             .await?;
-        self.progress.counts = counts;
-        self.progress.fraction = fraction(self.first_change, until, asked_at);
+        self.jira.ignored(junk);
+        self.progress.counts = taken;
+        self.progress.fraction = fraction(self.progress.first_change, until, asked_at);
         self.shown.update(self.progress);
         Ok(())
     }
@@ -229,7 +300,18 @@ impl Run {
             _ => 0,
         };
         let mut walk = Walk::new(self.jira.clone(), Feed::Deleted, since);
-        while let Some(page) = walk.next().await? {
+        loop {
+            let page = match walk.next().await {
+                Ok(Some(page)) => page,
+                Ok(None) => return Ok(()),
+                Err(FeedError::TieOverflow(at)) => {
+                    tracing::warn!(at, "tie overflow among deletions: asking for the whole copy");
+                    self.reader().whole_copy().await?;
+                    walk.pass(at);
+                    continue;
+                }
+                Err(other) => return Err(other.into()),
+            };
             let ids: Vec<i64> = page.changes.iter().map(|change| change.worklog_id).collect();
             let (until, now, run_id) = (page.until, self.app.clock.now_ms(), self.run_id);
             let mut counts = self.progress.counts;
@@ -244,27 +326,6 @@ impl Run {
                 })
                 .await?;
             self.shown.update(self.progress);
-        }
-        Ok(())
-    }
-
-    /// Both feeds name every worklog that lives; what the copy has beyond that is asked for one by one. What Jira
-    /// does not return either is kept and counted.
-    async fn look_for_unnamed(&mut self, named: &[i64]) -> anyhow::Result<()> {
-        let mut after = 0;
-        loop {
-            let step = self.db.read(move |db| worklogs::walk(db, after, STEP)).await?;
-            let Some(last) = step.last() else { return Ok(()) };
-            after = *last;
-            let unnamed: Vec<i64> = step.into_iter().filter(|id| named.binary_search(id).is_err()).collect();
-            for some in unnamed.chunks(LIST_MAX) {
-                let begun_at = self.app.clock.now_ms();
-                let returned = self.jira.worklogs_by_id(some).await?;
-                let missing = some.len().saturating_sub(returned.len());
-                self.progress.counts.unreadable += i64::try_from(missing)?;
-                self.progress.counts.written +=
-                    self.db.write(move |db| apply::read(db, returned, begun_at)).await?;
-            }
         }
     }
 
@@ -283,12 +344,8 @@ impl Run {
             })
             .await?;
         for (other, client_key) in superseded {
-            tracing::warn!(
-                tenant.id = other,
-                by = self.tenant.id,
-                "another installation took over this site"
-            );
             self.app.forget(&other, &client_key);
+            alarm::raise(&self.app, Alarm::Superseded, &other, "another installation took over its site");
         }
         Ok(())
     }
@@ -297,7 +354,7 @@ impl Run {
     /// as configured.
     async fn plan_next(&self, missed: usize) -> anyhow::Result<()> {
         let (base, now) = (self.app.config.incremental_secs, self.app.clock.now_ms());
-        let last_webhook = self.db.read(|db| cursors::get(db, events::LAST_WEBHOOK)).await?;
+        let last_webhook = self.db.read(|db| cursors::get(db, told::LAST_WEBHOOK)).await?;
         let incremental = self.mode == Mode::Incremental;
         let id = self.tenant.id.clone();
         self.app
@@ -318,121 +375,69 @@ impl Run {
     }
 
     /// Notes how the run ended.
-    async fn end(self, result: anyhow::Result<()>) -> anyhow::Result<()> {
-        let (run_id, now) = (self.run_id, self.app.clock.now_ms());
-        let counts = self.progress.counts;
-        let paused = match result.as_ref().err().and_then(jira_cause) {
-            Some(JiraError::NotFound(_)) => self.why_not_found().await,
-            Some(JiraError::Unauthorized | JiraError::Forbidden(_)) => Some(NOT_LET_IN.to_owned()),
-            _ => None,
+    async fn end(mut self, result: anyhow::Result<Turn>) -> anyhow::Result<()> {
+        let (run_id, now, counts) = (self.run_id, self.app.clock.now_ms(), self.progress.counts);
+        let end = match &result {
+            Ok(Turn::Done) => End::Done,
+            Ok(Turn::Others) => End::Waiting("Other sites have their turn.".into()),
+            Err(error) => self.how_it_failed(error, now),
         };
-        let text = result.as_ref().err().map(|error| paused.clone().unwrap_or_else(|| format!("{error:#}")));
-        let pausing = paused.is_some();
+        if matches!(end, End::Waiting(_)) {
+            self.shown.keep(self.progress);
+        }
+        let noted = end.clone();
         self.db
             .write(move |db| {
-                settings::put_or_clear(db, PAUSED, paused.as_deref())?;
-                if text.is_none() {
-                    let as_of = cursors::get(db, IN_STEP_SO_FAR)?;
-                    if let Some(as_of) = as_of {
+                if noted == End::Done {
+                    settings::put_or_clear(db, PAUSED, None)?;
+                    if let Some(as_of) = cursors::get(db, IN_STEP_SO_FAR)? {
                         advance(db, IN_STEP, as_of)?;
                     }
                 }
                 runs::progress(db, run_id, counts)?;
-                runs::end(db, run_id, text.as_deref(), now)
+                runs::end(db, run_id, &noted, now)
             })
             .await?;
-        if result.is_ok() {
-            tracing::info!(
-                tenant.id = self.tenant.id,
-                mode = self.mode.name(),
-                pages = counts.pages,
-                written = counts.written,
-                deleted = counts.deleted,
-                unreadable = counts.unreadable,
-                duration_ms = now - self.progress.started_at,
-                "sync ended"
-            );
+        match result {
+            Ok(Turn::Done) => self.told(now),
+            // Behind whoever waits.
+            Ok(Turn::Others) => {
+                jobs::enqueue(&self.app, &self.tenant.id, self.mode.kind(), "").await?;
+            }
+            Err(error) => return Err(error),
         }
-        // A pause is no failure: the schedule looks again.
-        if pausing { Ok(()) } else { result }
+        Ok(())
     }
 
-    /// Worklog calls answer 404 while time tracking is off.
-    async fn why_not_found(&self) -> Option<String> {
-        let tracking = self.jira.time_tracking().await.ok()?;
-        (!tracking.enabled).then(|| {
-            "Time tracking is switched off in Jira. A Jira admin can switch it on under Settings, Issues, \
-             Time tracking; Hourbook then goes on by itself."
-                .to_owned()
-        })
+    fn how_it_failed(&mut self, error: &anyhow::Error, now: i64) -> End {
+        let Some(JiraError::RateLimited { wait_secs }) = jira_cause(error) else {
+            return End::Failed(format!("{error:#}"));
+        };
+        let until = now.saturating_add(wait_secs.saturating_mul(1000));
+        self.progress.waits_until = Some(until);
+        End::Waiting(format!(
+            "Jira takes no more requests from Hourbook for the moment. It goes on by itself at {}.",
+            time::rfc3339(until)
+        ))
     }
-}
 
-/// Cursor: how far a run has come in the updated feed; it counts once the run has consumed all of it.
-const UPDATED_SO_FAR: &str = "updated.so_far";
-/// Cursor: what a run will be in step with once it has ended well.
-const IN_STEP_SO_FAR: &str = "in_step.so_far";
-
-/// What the updated feed brought.
-#[derive(Default)]
-struct Missed {
-    /// Worklogs that the copy did not have in this version.
-    differing: usize,
-    /// Every worklog that the feed named, ascending; 8 bytes each, for a reconciliation only.
-    named: Vec<i64>,
-}
-
-/// A page of the feed with the worklogs that were read for it.
-struct ReadPage {
-    page: Page,
-    worklogs: Vec<RemoteWorklog>,
-    begun_at: i64,
-}
-
-#[derive(Clone)]
-struct Reader {
-    db: Arc<TenantDb>,
-    jira: SiteClient,
-    only_differing: bool,
-}
-
-impl Reader {
-    async fn read(self, page: Page) -> anyhow::Result<ReadPage> {
-        let mut ids: Vec<i64> = page.changes.iter().map(|change| change.worklog_id).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        if self.only_differing {
-            let asked = ids.clone();
-            let have = self.db.read(move |db| worklogs::versions(db, &asked)).await?;
-            let differs = |id: &i64| {
-                let newest = page.changes.iter().filter(|change| change.worklog_id == *id);
-                let newest = newest.map(|change| change.updated_time).max();
-                have.get(id).is_none_or(|have| have.read_after.is_some() || Some(have.updated) < newest)
-            };
-            ids.retain(differs);
-        }
-        let begun_at = self.jira.clock().now_ms();
-        let mut worklogs = Vec::with_capacity(ids.len());
-        for some in ids.chunks(LIST_MAX) {
-            worklogs.extend(self.jira.worklogs_by_id(some).await?);
-        }
-        Ok(ReadPage { page, worklogs, begun_at })
+    fn told(&self, now: i64) {
+        let counts = self.progress.counts;
+        tracing::info!(
+            tenant.id = self.tenant.id,
+            mode = self.mode.name(),
+            pages = counts.pages,
+            written = counts.written,
+            deleted = counts.deleted,
+            unreadable = counts.unreadable,
+            duration_ms = now - self.progress.started_at,
+            "sync ended"
+        );
     }
-}
 
-/// Fetches pages and their worklogs, in order, a few at once; memory holds no more than those.
-async fn produce(walk: Walk, reader: Reader, pages: mpsc::Sender<ReadPage>) -> anyhow::Result<()> {
-    let feed = stream::try_unfold(walk, |mut walk| async move {
-        anyhow::Ok(walk.next().await?.map(|page| (page, walk)))
-    });
-    let reads = feed.map_ok(|page| reader.clone().read(page)).try_buffered(IN_FLIGHT);
-    let mut reads = std::pin::pin!(reads);
-    while let Some(read) = reads.next().await {
-        if pages.send(read?).await.is_err() {
-            anyhow::bail!("the pages could not be written");
-        }
+    fn reader(&self) -> Reader {
+        Reader { db: Arc::clone(&self.db), jira: self.jira.clone(), only_differing: self.mode != Mode::Full }
     }
-    Ok(())
 }
 
 /// Moves a cursor forward, never back.

@@ -2,6 +2,8 @@
 
 use crate::app::App;
 use crate::error::AppResult;
+use crate::jira::meter::{Class, Meter};
+use crate::lifecycle::suspend;
 use crate::tenants::Tenant;
 use hourbook_store::control::jobs::{self, Job};
 use hourbook_store::tenant::runs::{self, Counts, Run};
@@ -15,9 +17,14 @@ pub const IN_STEP: &str = "in_step";
 /// Setting: why syncing pauses, if it does.
 pub const PAUSED: &str = "sync.paused";
 
-/// A sync that runs now.
+/// A page of the feed and the read of its worklogs.
+const POINTS_A_PAGE: i64 = 2;
+
+/// A sync that runs now, or waits for its turn.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Progress {
+    /// Which run it is.
+    pub run_id: i64,
     /// `full`, `incremental` or `reconcile`.
     pub kind: &'static str,
     /// When it began, by our clock.
@@ -26,17 +33,24 @@ pub struct Progress {
     pub counts: Counts,
     /// Part of the feed that is consumed, 0 to 1, by time.
     pub fraction: f64,
+    /// Time of the feed's first change.
+    pub first_change: Option<i64>,
+    /// Until when it waits for Jira's quota, by our clock.
+    pub waits_until: Option<i64>,
 }
 
 impl Progress {
-    /// When it will have ended if it goes on like this, by our clock.
-    pub fn expected_end(&self, now: i64) -> Option<i64> {
+    /// When it will have ended if it goes on like this and the quota allows it, by our clock.
+    pub fn expected_end(&self, meter: &Meter, tenant_id: &str, now: i64) -> Option<i64> {
         if self.fraction < 0.01 {
             return None;
         }
         #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "an estimate")]
-        let left = ((now - self.started_at) as f64 * (1.0 - self.fraction) / self.fraction) as i64;
-        Some(now + left.max(0))
+        let rest_of = |done: i64| (done as f64 * (1.0 - self.fraction) / self.fraction) as i64;
+        let by_speed = now + rest_of(now - self.started_at).max(0);
+        let class = if self.kind == "full" { Class::Full } else { Class::Incremental };
+        let points = rest_of(self.counts.pages).saturating_mul(POINTS_A_PAGE);
+        Some(by_speed.max(meter.spent_by(tenant_id, class, points, now)))
     }
 }
 
@@ -69,6 +83,10 @@ pub struct Status {
     pub reason: Option<String>,
     /// Worklogs in the copy.
     pub worklogs: i64,
+    /// Of these, hidden from everybody because Jira does not return them at present.
+    pub unreadable: i64,
+    /// Of these, restricted to a group or role.
+    pub restricted: i64,
     /// Webhooks and worklogs that are still to be taken in.
     pub pending: i64,
     /// When a sync last ended well, by our clock.
@@ -85,11 +103,13 @@ pub struct Status {
 
 impl Status {
     /// Nothing is told of a suspended tenant but that it is one.
-    fn suspended() -> Self {
+    fn suspended(reason: Option<&str>) -> Self {
         Self {
             state: "suspended",
-            reason: Some("Another installation took over this site. Install Hourbook again to go on.".into()),
+            reason: Some(suspend::in_words(reason).into()),
             worklogs: 0,
+            unreadable: 0,
+            restricted: 0,
             pending: 0,
             last_success: None,
             in_step_as_of: None,
@@ -104,6 +124,8 @@ impl Status {
 struct Own {
     worklogs: i64,
     unread: i64,
+    unreadable: i64,
+    restricted: i64,
     in_step: Option<i64>,
     paused: Option<String>,
     runs: Vec<Run>,
@@ -115,7 +137,7 @@ struct Own {
 /// When a database fails.
 pub async fn of(app: &App, tenant: &Tenant) -> AppResult<Status> {
     if !tenant.active {
-        return Ok(Status::suspended());
+        return Ok(Status::suspended(tenant.state_reason.as_deref()));
     }
     let db = app.db(tenant).await?;
     let own = db
@@ -123,6 +145,8 @@ pub async fn of(app: &App, tenant: &Tenant) -> AppResult<Status> {
             Ok(Own {
                 worklogs: worklogs::count(db)?,
                 unread: worklogs::count_unread(db)?,
+                unreadable: worklogs::count_unreadable(db)?,
+                restricted: worklogs::count_restricted(db)?,
                 in_step: cursors::get(db, IN_STEP)?,
                 paused: settings::get(db, PAUSED)?,
                 runs: runs::latest(db, 20)?,
@@ -134,11 +158,13 @@ pub async fn of(app: &App, tenant: &Tenant) -> AppResult<Status> {
     let open_jobs = app.control.read(move |conn| jobs::open_of_tenant(conn, &id)).await?;
     let progress = app.progresses.get(&tenant.id);
     let held_until = app.jira.meter.held_until(&tenant.id, app.clock.now_ms());
-    let (state, reason) = state(&own, &open_jobs, progress.as_ref(), held_until);
+    let (state, reason) = state(&own, &open_jobs, progress.as_ref(), held_until, app.clock.now_ms());
     Ok(Status {
         state,
         reason,
         worklogs: own.worklogs,
+        unreadable: own.unreadable,
+        restricted: own.restricted,
         pending: backlog + own.unread,
         last_success: own.runs.iter().filter(|run| run.state == "done").find_map(|run| run.finished_at),
         in_step_as_of: own.in_step,
@@ -153,6 +179,7 @@ fn state(
     open_jobs: &[Job],
     progress: Option<&Progress>,
     held_until: Option<i64>,
+    now: i64,
 ) -> (&'static str, Option<String>) {
     if let Some(reason) = &own.paused {
         return ("paused", Some(reason.clone()));
@@ -163,8 +190,12 @@ fn state(
             Some("Jira takes no more requests from Hourbook until its quota is renewed.".into()),
         );
     }
+    let newest = own.runs.first();
+    if progress.and_then(|progress| progress.waits_until).is_some_and(|until| until > now) {
+        return ("paused", newest.and_then(|run| run.error.clone()));
+    }
     let never_finished = own.in_step.is_none();
-    let failed = own.runs.first().filter(|run| run.state == "failed");
+    let failed = newest.filter(|run| run.state == "failed");
     if let Some(run) = failed.filter(|_| progress.is_none()) {
         return ("failed", run.error.clone());
     }
@@ -184,13 +215,14 @@ fn state(
 pub struct Shown {
     app: Arc<App>,
     tenant_id: String,
+    kept: bool,
 }
 
 impl Shown {
     /// Shows a run until this is dropped.
     pub fn begin(app: &Arc<App>, tenant_id: &str, progress: Progress) -> Self {
         app.progresses.set(tenant_id, progress);
-        Self { app: Arc::clone(app), tenant_id: tenant_id.to_owned() }
+        Self { app: Arc::clone(app), tenant_id: tenant_id.to_owned(), kept: false }
     }
 
     /// Updates what is shown.
@@ -199,8 +231,18 @@ impl Shown {
     }
 }
 
+impl Shown {
+    /// Goes on showing a run that waits and will go on.
+    pub fn keep(&mut self, progress: Progress) {
+        self.update(progress);
+        self.kept = true;
+    }
+}
+
 impl Drop for Shown {
     fn drop(&mut self) {
-        self.app.progresses.clear(&self.tenant_id);
+        if !self.kept {
+            self.app.progresses.clear(&self.tenant_id);
+        }
     }
 }

@@ -23,6 +23,10 @@ async fn metrics(app: Shared) -> AppResult<HttpResponse> {
     for (state, count) in app.control.read(jobs::count_by_state).await? {
         app.metrics.waiting.with_label_values(&[format!("jobs.{state}")]).set(count);
     }
+    for state in installations::STATES {
+        let state_count = app.control.read(move |conn| installations::count(conn, state)).await?;
+        app.metrics.installations.with_label_values(&[state]).set(state_count);
+    }
     let open = i64::try_from(app.tenants.open_count()).unwrap_or(i64::MAX);
     app.metrics.waiting.with_label_values(&["tenants.open"]).set(open);
     let text = app.metrics.render().map_err(|error| AppError::internal(&error))?;

@@ -62,7 +62,8 @@ pub async fn start(config: Config, clock: Clock, [public, ops]: [TcpListener; 2]
         tokio::spawn(async move { report(public_server.await) }),
         tokio::spawn(async move { report(ops_server.await) }),
         tokio::spawn(inbox::run(Arc::clone(&app), stopped.clone())),
-        tokio::spawn(runner::run(Arc::clone(&app), stopped)),
+        tokio::spawn(runner::run(Arc::clone(&app), stopped.clone())),
+        tokio::spawn(schedule::run(Arc::clone(&app), stopped)),
     ];
     let clockwork = schedule::start(&app).await?;
     tracing::info!(public = %public_at, ops = %ops_at, "listening");

@@ -3,6 +3,7 @@
 use super::extract::{ContextCaller, Shared, StatusCaller};
 use crate::auth::permission;
 use crate::error::{AppError, AppResult, Problem};
+use crate::jira::meter::Meter;
 use crate::jira::time;
 use crate::jobs::{self, Kind};
 use crate::sync::status::{self, Progress};
@@ -11,6 +12,9 @@ use hourbook_store::tenant::audit;
 use hourbook_store::tenant::runs::Run;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+/// How soon a site that refused us is asked again when somebody looks, ms.
+const PROBE_AFTER_MS: i64 = 30_000;
 
 /// Where the sync stands.
 #[derive(Serialize, ToSchema)]
@@ -22,6 +26,11 @@ pub struct SyncView {
     reason: Option<String>,
     /// Worklogs in the copy.
     worklogs: i64,
+    /// Of these, hidden from everybody because Jira does not return them at present; null for others than Jira
+    /// admins.
+    unreadable: Option<i64>,
+    /// Of these, restricted to a group or role; null for others than Jira admins.
+    restricted: Option<i64>,
     /// Events and worklogs that are still to be taken in.
     pending: i64,
     /// When a sync last ended well.
@@ -50,8 +59,10 @@ pub struct ProgressView {
     unreadable: i64,
     /// 0 to 1, by the time that the feed has covered.
     fraction: f64,
-    /// When it will have ended if it goes on like this.
+    /// When it will have ended if it goes on like this and Jira's quota allows it.
     expected_end: Option<String>,
+    /// Until when it waits for Jira's quota.
+    waits_until: Option<String>,
 }
 
 /// API points: Atlassian shares them between all tenants and renews them every hour.
@@ -100,7 +111,7 @@ impl From<Run> for RunView {
     }
 }
 
-fn progress_view(progress: Progress, now: i64) -> ProgressView {
+fn progress_view(progress: Progress, meter: &Meter, tenant_id: &str, now: i64) -> ProgressView {
     ProgressView {
         kind: progress.kind.into(),
         started_at: time::rfc3339(progress.started_at),
@@ -109,7 +120,8 @@ fn progress_view(progress: Progress, now: i64) -> ProgressView {
         deleted: progress.counts.deleted,
         unreadable: progress.counts.unreadable,
         fraction: progress.fraction,
-        expected_end: progress.expected_end(now).map(time::rfc3339),
+        expected_end: progress.expected_end(meter, tenant_id, now).map(time::rfc3339),
+        waits_until: progress.waits_until.map(time::rfc3339),
     }
 }
 
@@ -121,17 +133,24 @@ fn progress_view(progress: Progress, now: i64) -> ProgressView {
 pub async fn status(app: Shared, caller: StatusCaller) -> AppResult<web::Json<SyncView>> {
     let tenant = &caller.0.tenant;
     let status = status::of(&app, tenant).await?;
+    let admin = tenant.active && permission::is_admin(&app, &caller.0).await.unwrap_or(false);
+    if !tenant.active {
+        // Somebody is looking: perhaps the site lets us in again.
+        jobs::enqueue_after(&app, &tenant.id, Kind::Probe, "", PROBE_AFTER_MS).await?;
+    }
     let now = app.clock.now_ms();
     let (mine, all) = app.jira.meter.usage(&tenant.id, now);
     Ok(web::Json(SyncView {
         state: status.state.into(),
         reason: status.reason,
         worklogs: status.worklogs,
+        unreadable: admin.then_some(status.unreadable),
+        restricted: admin.then_some(status.restricted),
         pending: status.pending,
         last_success: status.last_success.map(time::rfc3339),
         in_step_as_of: status.in_step_as_of.map(time::rfc3339),
         lag_seconds: status.in_step_as_of.map(|at| (now - at).max(0).div_euclid(1000)),
-        progress: status.progress.map(|progress| progress_view(progress, now)),
+        progress: status.progress.map(|progress| progress_view(progress, &app.jira.meter, &tenant.id, now)),
         quota: QuotaView {
             points_per_hour: app.jira.meter.points_per_hour(),
             used: mine.certain,

@@ -9,6 +9,7 @@ use crate::error::{AppError, AppResult, Problem};
 use crate::jira::configuration::TimeTracking;
 use crate::jira::time;
 use crate::worklogs::create::{self, NewWorklog};
+use crate::worklogs::edit::{Change, Edited};
 use crate::worklogs::input::{self, Fields};
 use crate::worklogs::{adf, delete as deletion, edit as change, list as lists, site_time};
 use crate::{tags, worklogs};
@@ -247,7 +248,7 @@ pub async fn panel(
 }
 
 /// A worklog to write; on an edit, what is absent stays.
-#[derive(Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WorklogInput {
     /// An instant with its zone.
@@ -268,6 +269,8 @@ pub struct WorklogInput {
     new_estimate: Option<String>,
     /// With `manual`, on create: by how much the remaining estimate is reduced.
     reduce_by: Option<String>,
+    /// On an edit: `updated` as it was seen. If Jira has a newer version, nothing is changed and both are returned.
+    if_updated: Option<String>,
 }
 
 async fn fields(app: &Shared, caller: &Caller, body: WorklogInput, language: &Language) -> AppResult<Fields> {
@@ -339,7 +342,7 @@ fn idempotency_key(request: &HttpRequest) -> AppResult<String> {
 ///
 /// # Errors
 /// 400 for the input, Jira's own refusal otherwise.
-#[utoipa::path(put, path = "/api/v1/issues/{issueId}/worklogs/{worklogId}", params(("issueId" = String, Path), ("worklogId" = String, Path)), request_body = WorklogInput, responses((status = 200, body = WorklogView), (status = 400, body = Problem), (status = 404, body = Problem), (status = 422, body = Problem)))]
+#[utoipa::path(put, path = "/api/v1/issues/{issueId}/worklogs/{worklogId}", params(("issueId" = String, Path), ("worklogId" = String, Path)), request_body = WorklogInput, responses((status = 200, body = WorklogView), (status = 400, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem, description = "Jira has a newer version; `yours` and `current` tell both"), (status = 422, body = Problem)))]
 pub async fn edit(
     app: Shared,
     caller: ContextCaller,
@@ -348,10 +351,24 @@ pub async fn edit(
     body: web::Json<WorklogInput>,
 ) -> AppResult<web::Json<WorklogView>> {
     let (issue_id, id) = ids(&path)?;
-    let fields = fields(&app, &caller.0, body.into_inner(), &language).await?;
-    let worklog =
-        to_the_end(async move { change::edit(&app, &caller.0, issue_id, id, fields).await }).await?;
-    Ok(web::Json(WorklogView::new(worklog, true)))
+    let body = body.into_inner();
+    let if_updated = body.if_updated.as_deref().map(input::seen).transpose()?;
+    let fields = fields(&app, &caller.0, body.clone(), &language).await?;
+    let change = Change { issue_id, id, fields, if_updated };
+    match to_the_end(async move { change::edit(&app, &caller.0, change).await }).await? {
+        Edited::Done(worklog) => Ok(web::Json(WorklogView::new(worklog, true))),
+        Edited::Newer(worklog) => Err(newer(&body, worklog)),
+    }
+}
+
+fn newer(sent: &WorklogInput, worklog: Worklog) -> AppError {
+    let json = |value: serde_json::Result<Value>| value.unwrap_or(Value::Null);
+    let changed = "Somebody changed this worklog since you saw it. Nothing was changed: compare both versions, and \
+                   send yours again with the new value of ifUpdated if it is to stand.";
+    AppError::conflict("newer_in_jira", changed).between(
+        json(serde_json::to_value(sent)),
+        json(serde_json::to_value(WorklogView::new(worklog, true))),
+    )
 }
 
 /// What happens to the remaining estimate when a worklog is deleted.

@@ -2,6 +2,7 @@
 
 use super::input::Fields;
 use super::property::{self, CarriedTag};
+use super::refusal::{self, Act};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{AppError, AppResult};
@@ -11,18 +12,19 @@ use crate::jira::meter::Class;
 use crate::jira::sign::Scopes;
 use crate::jira::time;
 use crate::jira::worklogs::{PROPERTY, RemoteWorklog};
+use crate::licence;
 use crate::sync::{apply, complete};
 use crate::tags;
-use crate::tenants::Tenant;
 use hourbook_store::tenant::TenantDb;
 use hourbook_store::tenant::intents::{self, Intent};
 use hourbook_store::tenant::worklogs::{self, Worklog};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
+use std::time::Duration;
 
-/// An unanswered write may still arrive at Jira for this long, ms: our own time-out and a minute.
-const MAY_ARRIVE_MS: i64 = 90_000;
+/// An unanswered write may still arrive at Jira for this long behind our own time-out.
+const MAY_ARRIVE: Duration = Duration::from_secs(60);
 
 /// What came of it.
 pub struct Created {
@@ -51,6 +53,7 @@ pub struct NewWorklog {
 /// # Errors
 /// Jira's refusal in its own words; `outcome_unknown` if Jira did not say.
 pub async fn create(app: &App, caller: &Caller, new: NewWorklog) -> AppResult<Created> {
+    licence::require(app, caller).await?;
     let db = app.db(&caller.tenant).await?;
     let attempt = Attempt::new(app, caller, &db, &new);
     let _turn = app.turns.take(format!("{}/{}", caller.tenant.id, attempt.intent.key_hash)).await;
@@ -71,34 +74,49 @@ pub async fn create(app: &App, caller: &Caller, new: NewWorklog) -> AppResult<Cr
             if let Some(remote) = attempt.find_in_jira().await? {
                 return attempt.adopt(remote, &carried, true).await;
             }
-            if app.clock.now_ms() - earlier.claimed_at < MAY_ARRIVE_MS {
-                return Err(AppError::outcome_unknown());
+            let may_arrive = app.config.tuning.jira_timeout + MAY_ARRIVE;
+            if i128::from(app.clock.now_ms() - earlier.claimed_at) < may_arrive.as_millis().cast_signed() {
+                return Err(AppError::outcome_unknown(UNKNOWN));
             }
+            // Nothing can arrive any more. Somebody may have changed its start meanwhile: the whole issue is searched
+            // before anything is sent again.
+            if let Some(remote) = attempt.find_on_whole_issue().await? {
+                return attempt.adopt(remote, &carried, true).await;
+            }
+            attempt.renew().await?;
         }
     }
     attempt.send(&new, &carried).await
 }
 
+const UNKNOWN: &str = "Jira did not answer in time, and the worklog is not to be found there yet. Send the same \
+                       request with the same Idempotency-Key again in a minute: it cannot be written twice.";
+
 struct Attempt<'a> {
     app: &'a App,
-    tenant: &'a Tenant,
+    caller: &'a Caller,
     db: &'a Arc<TenantDb>,
     jira: SiteClient,
     intent: Intent,
+    /// What the worklog carries to be found by.
+    marker: String,
 }
 
 impl<'a> Attempt<'a> {
     fn new(app: &'a App, caller: &'a Caller, db: &'a Arc<TenantDb>, new: &NewWorklog) -> Self {
         let request = json!([new.issue_id, new.started, new.seconds, new.fields]);
+        let key_hash = property::key_hash(&caller.account_id, &new.key);
+        let request_hash = hex::encode(Sha256::digest(request.to_string().as_bytes()));
         Self {
             app,
-            tenant: &caller.tenant,
+            caller,
+            marker: property::marker(&key_hash, &request_hash),
             db,
             jira: app.jira.as_user(&caller.tenant.site, Class::Write, &caller.account_id, Scopes::Write),
             intent: Intent {
                 account_id: caller.account_id.clone(),
-                key_hash: property::key_hash(&caller.account_id, &new.key),
-                request_hash: hex::encode(Sha256::digest(request.to_string().as_bytes())),
+                key_hash,
+                request_hash,
                 client_issue_id: new.issue_id,
                 started: new.started,
                 client_worklog_id: None,
@@ -122,29 +140,56 @@ impl<'a> Attempt<'a> {
                 tracing::warn!(cause, "looking for a worklog whose answer was lost");
                 match self.find_in_jira().await {
                     Ok(Some(remote)) => self.adopt(remote, carried, false).await,
-                    Ok(None) | Err(_) => Err(AppError::outcome_unknown()),
+                    Ok(None) => Err(AppError::outcome_unknown(UNKNOWN)),
+                    Err(error) => {
+                        tracing::warn!(%error, "it could not be looked for");
+                        Err(AppError::outcome_unknown(UNKNOWN))
+                    }
                 }
             }
             Err(refused) => {
                 let (account, key) = (self.intent.account_id.clone(), self.intent.key_hash.clone());
                 self.db.write(move |db| intents::release(db, &account, &key)).await?;
-                Err(refused.into())
+                Err(refusal::explain(self.app, self.caller, new.issue_id, Act::Create, refused).await)
             }
         }
     }
 
     fn property(&self, before: Option<&Value>, carried: &[CarriedTag]) -> Value {
-        property::with_tags(before, carried, Some(&self.intent.key_hash))
+        property::with_tags(before, carried, Some(&self.marker))
     }
 
-    /// Looks for the worklog by author, start and the key in its property.
+    async fn renew(&self) -> AppResult<()> {
+        let (account, key) = (self.intent.account_id.clone(), self.intent.key_hash.clone());
+        let now = self.app.clock.now_ms();
+        Ok(self.db.write(move |db| intents::renew(db, &account, &key, now)).await?)
+    }
+
+    /// Looks for the worklog around its start.
     async fn find_in_jira(&self) -> Result<Option<RemoteWorklog>, JiraError> {
         let near = self.jira.worklogs_started_at(self.intent.client_issue_id, self.intent.started).await?;
-        Ok(near.into_iter().find(|remote| {
-            let author = remote.author.as_ref().and_then(|author| author.account_id.as_deref());
-            author == Some(self.intent.account_id.as_str())
-                && remote.hourbook().and_then(property::key) == Some(self.intent.key_hash.as_str())
-        }))
+        Ok(near.into_iter().find(|remote| self.is_it(remote)))
+    }
+
+    async fn find_on_whole_issue(&self) -> Result<Option<RemoteWorklog>, JiraError> {
+        let mut start_at = Some(0);
+        while let Some(from) = start_at {
+            let (page, next) = self.jira.worklogs_of_issue(self.intent.client_issue_id, from).await?;
+            if let Some(found) = page.into_iter().find(|remote| self.is_it(remote)) {
+                return Ok(Some(found));
+            }
+            start_at = next;
+        }
+        Ok(None)
+    }
+
+    /// By author, issue, and what its property carries of the key and the request. Others can write the property,
+    /// but not the author.
+    fn is_it(&self, remote: &RemoteWorklog) -> bool {
+        let author = remote.author.as_ref().and_then(|author| author.account_id.as_deref());
+        author == Some(self.intent.account_id.as_str())
+            && remote.issue_id == self.intent.client_issue_id
+            && remote.hourbook().and_then(property::key) == Some(self.marker.as_str())
     }
 
     /// Takes Jira's answer into the copy and notes which worklog came of the key.
@@ -172,7 +217,7 @@ impl<'a> Attempt<'a> {
             })
             .await?;
         if property_apart {
-            complete::again(self.app, self.tenant, id).await?;
+            complete::again(self.app, &self.caller.tenant, id).await?;
         }
         let worklog = found.into_iter().next().ok_or_else(gone)?;
         Ok(Created { worklog, replayed })

@@ -56,6 +56,16 @@ pub fn started(text: &str) -> AppResult<i64> {
     }
 }
 
+/// The `updated` that somebody saw.
+///
+/// # Errors
+/// Says what the form is.
+pub fn seen(text: &str) -> AppResult<i64> {
+    time::parse(text).ok_or_else(|| {
+        AppError::invalid("ifUpdated", "if_updated_invalid", "Send ifUpdated as you got it in updated.")
+    })
+}
+
 /// Seconds, or a duration as typed; not both.
 ///
 /// # Errors

@@ -236,7 +236,7 @@ async fn a_wipe_goes_on_after_a_crash() {
             use hourbook_store::control::{installations, jobs};
             installations::close(conn, &id, 1)?;
             jobs::enqueue(conn, &hourbook::jobs::Kind::Wipe.for_tenant(&id, "", 1), 1)?;
-            jobs::claim(conn, 2).map(|job| assert_eq!(job.unwrap().state, "running"))
+            jobs::claim(conn, 2, &[]).map(|job| assert_eq!(job.unwrap().state, "running"))
         })
         .await
         .unwrap();

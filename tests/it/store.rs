@@ -1,6 +1,6 @@
 //! The storage layer from outside: sealed columns, bulk statements. The schema test is in `src/store/tests.rs`.
 
-use hourbook::sync::{apply, events};
+use hourbook::sync::{apply, events, told};
 use hourbook_crypto::datakey::DataKey;
 use hourbook_crypto::tenant::TenantCipher;
 use hourbook_store::tenant::{TenantDb, worklogs};
@@ -38,6 +38,7 @@ async fn sealed_columns_do_not_open_elsewhere() {
         visibility: Visibility::Group("g".into()),
         tags: vec![],
         read_after: None,
+        unreadable_since: None,
     };
     let ours = open(&dir, "ours", "one", &key);
     let row = worklog.clone();
@@ -84,21 +85,21 @@ enum Step {
     Deleted,
 }
 
-async fn take(db: &Arc<TenantDb>, step: Step) {
+async fn take(db: &Arc<TenantDb>, step: Step, now: i64) {
     db.write(move |db| match step {
         Step::Event(number) => {
             let body = json!({ "webhookEvent": "worklog_updated", "worklog": version(number) }).to_string();
             let event = events::parse(body.as_bytes()).unwrap().unwrap();
-            events::apply(db, &[event], 1).map(drop)
+            told::apply(db, &[event], now).map(drop)
         }
         Step::Read(number) => {
             let remote = serde_json::from_str(&version(number).to_string()).unwrap();
-            apply::read(db, vec![remote], 1).map(drop)
+            apply::read(db, vec![remote], now).map(drop)
         }
         Step::Deleted => {
             let body = json!({ "webhookEvent": "worklog_deleted", "worklog": { "id": 7 } }).to_string();
             let event = events::parse(body.as_bytes()).unwrap().unwrap();
-            events::apply(db, &[event], 1).map(drop)
+            told::apply(db, &[event], now).map(drop)
         }
     })
     .await
@@ -128,8 +129,8 @@ proptest! {
             if let Some(at) = deleted_at {
                 steps.insert(at.min(steps.len()), Step::Deleted);
             }
-            for step in &steps {
-                take(&db, *step).await;
+            for (now, step) in (1..).zip(&steps) {
+                take(&db, *step, now).await;
             }
             let found = db.read(|db| worklogs::by_ids(db, &[7])).await.unwrap().pop();
             match (deleted_at, found) {

@@ -65,28 +65,6 @@ async fn a_reconciliation_makes_the_copy_equal_to_jira() {
     world.end().await;
 }
 
-/// A missing answer is never taken for a deletion.
-#[tokio::test]
-async fn a_worklog_that_is_not_returned_is_not_deleted() {
-    let world = World::installed().await;
-    // Gone from every answer of Jira, but no feed says that it was deleted.
-    let hidden = {
-        let mut state = world.site.state();
-        let worklog = state.take(world.ids.by_cleo, 0, false).unwrap();
-        drop(state);
-        worklog
-    };
-    let app = &world.running().app;
-    let tenant = world.tenant_id(&world.site).await;
-    hourbook::jobs::enqueue(app, &tenant, hourbook::jobs::Kind::SyncReconcile, "").await.unwrap();
-    world.settle(&world.site).await;
-    let sync = world.as_user(ANA).get("/api/v1/sync").await.json;
-    assert_eq!(sync["worklogs"], 4, "kept");
-    assert_eq!(sync["runs"][0]["unreadable"], 1, "and counted: {sync}");
-    world.site.state().put(hidden);
-    world.end().await;
-}
-
 /// More than a page, all reads resumable: a full sync that is killed goes on where it was.
 #[tokio::test]
 async fn a_full_sync_resumes_at_the_page_it_had_reached() {
@@ -127,31 +105,6 @@ async fn a_full_sync_resumes_at_the_page_it_had_reached() {
     let after = world.site.calls("/worklog/list") - before;
     assert!(after <= 5, "{after} reads, for at most four of eight pages and one of overlap");
     world.end().await;
-}
-
-/// A thousand changes at one instant: said, not skipped.
-#[tokio::test]
-async fn more_ties_than_a_page_are_a_failure_and_never_a_gap() {
-    let world = World::installed().await;
-    {
-        let mut state = world.site.state();
-        let template = state.worklogs.get(&world.ids.by_ana).unwrap().clone();
-        let updated = world.cloud.clock.now_ms() - 70_000;
-        for _ in 0..1500 {
-            let id = state.next_id();
-            state.put(hourbook_simulator::state::Worklog { id, updated, ..template.clone() });
-        }
-    }
-    let started = world.as_user(ANA).post("/api/v1/sync", &json!({ "kind": "incremental" })).await;
-    assert_eq!(started.status, 202);
-    let sync = eventually("the failure is told", || async {
-        let sync = world.as_user(ANA).get("/api/v1/sync").await.json;
-        let failed = sync["runs"].as_array().unwrap().iter().any(|run| run["state"] == "failed");
-        if failed { Ok(sync) } else { Err(sync.to_string()) }
-    })
-    .await;
-    assert!(sync["runs"].to_string().contains("tie overflow"), "{sync}");
-    world.end_unchecked().await;
 }
 
 /// 429 and 5xx slow a sync down and lose nothing.
@@ -218,24 +171,6 @@ async fn time_tracking_switched_off_pauses_with_a_plain_message() {
     assert_eq!(sync["worklogs"], 4, "nothing is deleted");
     world.site.set_time_tracking(true, 8.0, 5.0);
     world.sync(&world.site, "incremental").await;
-    world.end().await;
-}
-
-/// A disabled app is told by 401 and 403 alone: a pause, and on again by itself.
-#[tokio::test]
-async fn an_app_that_is_not_let_in_pauses() {
-    let world = World::installed().await;
-    for status in [401, 403] {
-        world.site.fail("", "/worklog/updated", Fault::Status(status), 1);
-        world.as_user(ANA).post("/api/v1/sync", &json!({ "kind": "incremental" })).await;
-        let sync = eventually("the pause is told", || async {
-            let sync = world.as_user(ANA).get("/api/v1/sync").await.json;
-            if sync["state"] == "paused" { Ok(sync) } else { Err(sync.to_string()) }
-        })
-        .await;
-        assert!(sync["reason"].as_str().unwrap().contains("does not let Hourbook in"), "{sync}");
-        world.sync(&world.site, "incremental").await;
-    }
     world.end().await;
 }
 

@@ -2,6 +2,7 @@
 
 use crate::support::{ANA, BEN, CLEO, World, compare};
 use hourbook_simulator::faults::Fault;
+use hourbook_simulator::people::Work;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -98,20 +99,26 @@ async fn a_refusal_of_jira_is_told_and_changes_nothing() {
         async move { ben.log_work(issue, key, &work(json!({}))).await }
     };
     let hidden = log("refused-1", world.ids.secret_issue).await;
-    assert_eq!((hidden.status, hidden.json["code"].as_str()), (404, Some("jira_not_found")));
+    assert_eq!((hidden.status, hidden.json["code"].as_str()), (404, Some("issue_gone")));
     world.site.state().users.get_mut(BEN).unwrap().may_work = false;
     let forbidden = log("refused-2", world.ids.issue).await;
-    assert_eq!(forbidden.status, 422);
-    assert!(
-        forbidden.json["detail"].as_str().unwrap().contains("do not have the permission"),
-        "{}",
-        forbidden.text
-    );
+    assert_eq!((forbidden.status, forbidden.json["code"].as_str()), (403, Some("no_permission")));
+    assert!(forbidden.json["detail"].as_str().unwrap().contains("\"Work on issues\""), "{}", forbidden.text);
     world.site.state().users.get_mut(BEN).unwrap().may_work = true;
     world.site.state().most_per_issue = 2;
     let full = log("refused-3", world.ids.issue).await;
-    assert_eq!((full.status, full.json["code"].as_str()), (413, Some("jira_limit")));
+    assert_eq!((full.status, full.json["code"].as_str()), (413, Some("issue_full")));
     world.site.state().most_per_issue = 100;
+    world.site.state().locked.insert(world.ids.issue);
+    let locked = log("refused-5", world.ids.issue).await;
+    assert_eq!((locked.status, locked.json["code"].as_str()), (422, Some("issue_locked")));
+    assert!(locked.json["detail"].as_str().unwrap().contains("workflow status"), "{}", locked.text);
+    world.site.state().locked.clear();
+    world.site.state().time_tracking = false;
+    let off = log("refused-6", world.ids.issue).await;
+    assert_eq!((off.status, off.json["code"].as_str()), (422, Some("time_tracking_off")));
+    world.site.state().time_tracking = true;
+    assert_eq!(log("refused-7", 999_999).await.json["code"], "issue_gone");
     world.site.fail("POST", "/worklog", Fault::Status(403), 1);
     assert_eq!(log("refused-4", world.ids.issue).await.json["code"], "jira_forbidden");
     assert_eq!(compare::ours(&world, &world.site).await.unwrap(), before);
@@ -357,5 +364,155 @@ async fn bad_input_is_refused_before_jira_hears_of_it() {
         .await;
     assert_eq!((by_key.status, by_key.json["field"].as_str()), (400, Some("issueId")));
     assert_eq!(world.site.calls("POST /rest/api/3/issue/{id}/worklog"), 0);
+    world.end().await;
+}
+
+/// An expired licence: reading goes on, writing is refused with its own message; a licence that cannot be asked for
+/// locks nobody out.
+#[tokio::test]
+async fn an_expired_licence_stops_writing_only() {
+    let world = World::installed().await;
+    world.site.state().licence = Some(false);
+    let ben = world.as_user(BEN);
+    let refused = ben.log_work(world.ids.issue, "licence-1", &work(json!({}))).await;
+    assert_eq!((refused.status, refused.json["code"].as_str()), (402, Some("licence_expired")));
+    let path = format!("/api/v1/issues/{}/worklogs/{}", world.ids.issue, world.ids.by_ben);
+    assert_eq!(ben.put(&path, &json!({ "timeSpentSeconds": 60 })).await.status, 402);
+    assert_eq!(ben.delete(&path).await.status, 402);
+    assert_eq!(ben.get(&path).await.status, 200);
+    let other = world.on(&world.other, BEN);
+    world.other.fail("GET", "/rest/atlassian-connect/", Fault::Status(404), 1);
+    assert_eq!(other.log_work(world.ids.issue, "licence-2", &work(json!({}))).await.status, 201);
+    world.end().await;
+}
+
+/// An edit of what somebody else changed meanwhile: nothing is overwritten, both versions are told.
+#[tokio::test]
+async fn an_edit_of_an_older_version_is_a_conflict() {
+    let world = World::installed().await;
+    let ben = world.as_user(BEN);
+    let path = format!("/api/v1/issues/{}/worklogs/{}", world.ids.issue, world.ids.by_ben);
+    let seen = ben.get(&path).await.json["updated"].clone();
+    world.site.change_work(world.ids.by_ben, |worklog| worklog.seconds = 7200);
+    let conflict = ben.put(&path, &json!({ "timeSpentSeconds": 60, "ifUpdated": seen })).await;
+    assert_eq!((conflict.status, conflict.json["code"].as_str()), (409, Some("newer_in_jira")));
+    assert_eq!(conflict.json["yours"]["timeSpentSeconds"], 60);
+    assert_eq!(conflict.json["current"]["timeSpentSeconds"], 7200, "{}", conflict.text);
+    assert_eq!(world.site.state().worklogs[&world.ids.by_ben].seconds, 7200);
+    let newer = conflict.json["current"]["updated"].clone();
+    let done = ben.put(&path, &json!({ "timeSpentSeconds": 60, "ifUpdated": newer })).await;
+    assert_eq!((done.status, &done.json["timeSpentSeconds"]), (200, &json!(60)), "{}", done.text);
+    let bad = ben.put(&path, &json!({ "timeSpentSeconds": 60, "ifUpdated": "yesterday" })).await;
+    assert_eq!((bad.status, bad.json["field"].as_str()), (400, Some("ifUpdated")));
+    world.end().await;
+}
+
+/// A deletion that was not answered is sent again, and a 404 then means that the first one did it. Without such a
+/// first try, a 404 stays a 404.
+#[tokio::test]
+async fn a_deletion_is_done_when_its_second_try_finds_nothing() {
+    let world = World::installed().await;
+    let ben = world.as_user(BEN);
+    let path = format!("/api/v1/issues/{}/worklogs/{}", world.ids.issue, world.ids.by_ben);
+    world.site.fail("DELETE", "/worklog/", Fault::HangUpAfter, 1);
+    assert_eq!(ben.delete(&path).await.status, 204, "within one request");
+    assert_eq!(ben.delete(&path).await.status, 404, "nobody tried before");
+    let path = format!("/api/v1/issues/{}/worklogs/{}", world.ids.issue, world.ids.by_ana);
+    world.site.fail("DELETE", "/worklog/", Fault::HangUpAfter, 1);
+    world.site.fail("DELETE", "/worklog/", Fault::Status(503), 1);
+    let unknown = world.as_user(ANA).delete(&path).await;
+    assert_eq!((unknown.status, unknown.json["code"].as_str()), (504, Some("outcome_unknown")));
+    assert_eq!(world.as_user(ANA).delete(&path).await.status, 204, "the second request finds nothing");
+    // Not answered, not done, and moved meanwhile: it lives.
+    let (id, issue) = (world.ids.by_cleo, world.ids.secret_issue);
+    let path = format!("/api/v1/issues/{issue}/worklogs/{id}");
+    world.site.fail("DELETE", "/worklog/", Fault::HangUpBefore, 2);
+    assert_eq!(world.as_user(CLEO).delete(&path).await.status, 504);
+    world.site.move_work(&[id], world.ids.issue, false);
+    assert_eq!(world.as_user(CLEO).delete(&path).await.status, 404);
+    world.settle(&world.site).await;
+    compare::difference(&world, &world.site).await.unwrap();
+    world.end().await;
+}
+
+/// An edit that was not answered is looked for.
+#[tokio::test]
+async fn an_unanswered_edit_is_looked_for() {
+    let world = World::installed().await;
+    let ben = world.as_user(BEN);
+    let path = format!("/api/v1/issues/{}/worklogs/{}", world.ids.issue, world.ids.by_ben);
+    world.site.fail("PUT", "/worklog/", Fault::HangUpAfter, 1);
+    let done = ben.put(&path, &json!({ "timeSpentSeconds": 60, "comment": "canary late answer" })).await;
+    assert_eq!((done.status, &done.json["timeSpentSeconds"]), (200, &json!(60)), "{}", done.text);
+    world.site.fail("PUT", "/worklog/", Fault::HangUpBefore, 1);
+    let unknown = ben.put(&path, &json!({ "timeSpentSeconds": 120 })).await;
+    assert_eq!((unknown.status, unknown.json["code"].as_str()), (504, Some("outcome_unknown")));
+    world.end().await;
+}
+
+/// A lost answer, and the worklog was changed before anybody looked: it is found on the whole issue, not written
+/// again. And nothing is sent while the first may still arrive.
+#[tokio::test]
+async fn a_lost_worklog_is_found_even_if_its_start_was_changed() {
+    let world = World::installed().await;
+    let ben = world.as_user(BEN);
+    world.site.fail("POST", "/worklog", Fault::HangUpAfter, 1);
+    world.site.fail("GET", "/worklog", Fault::Status(503), 4);
+    let unknown = ben.log_work(world.ids.issue, "moved-start", &work(json!({}))).await;
+    assert_eq!(unknown.status, 504);
+    let id = *world.site.state().worklogs.keys().max().unwrap();
+    world.site.change_work(id, |worklog| worklog.started += 7_200_000);
+    let still = ben.log_work(world.ids.issue, "moved-start", &work(json!({}))).await;
+    assert_eq!(still.status, 504, "it may still arrive");
+    world.advance(Duration::from_secs(66));
+    let found = ben.log_work(world.ids.issue, "moved-start", &work(json!({}))).await;
+    assert_eq!(
+        (found.status, found.json["id"].as_str()),
+        (200, Some(id.to_string().as_str())),
+        "{}",
+        found.text
+    );
+    world.end().await;
+}
+
+/// What others put into the property gains them nothing: the marker of a request on another's worklog, or on
+/// another one of the same author, is not taken for the result of the request.
+#[tokio::test]
+async fn a_copied_marker_is_not_a_match() {
+    let world = World::installed().await;
+    let ben = world.as_user(BEN);
+    let first = ben.log_work(world.ids.issue, "genuine", &work(json!({}))).await.json["id"].clone();
+    let id: i64 = first.as_str().unwrap().parse().unwrap();
+    let stolen = world.site.state().worklogs[&id].properties["hourbook"].clone();
+    let started = world.site.state().worklogs[&id].started;
+    // A worklog of Ana's with Ben's marker, at the same start; then the genuine one is gone from Jira and from us.
+    let fake = Work {
+        started,
+        properties: std::collections::BTreeMap::from([("hourbook".to_owned(), stolen)]),
+        ..Work::of(60, "canary fake")
+    };
+    world.site.log_work(ANA, world.ids.issue, fake);
+    world.settle(&world.site).await;
+    world.site.fail("POST", "/worklog", Fault::HangUpBefore, 1);
+    let other = ben.log_work(world.ids.issue, "another", &work(json!({}))).await;
+    assert_eq!(other.status, 504, "nothing of this request is in Jira: {}", other.text);
+    world.end().await;
+}
+
+/// Junk in the property is ignored and counted, and so is a property that names nobody's format.
+#[tokio::test]
+async fn junk_in_the_property_is_counted() {
+    let world = World::installed().await;
+    world.site.change_work(world.ids.by_ana, |worklog| {
+        let junk = json!({ "v": 1, "tags": [{ "id": "77", "name": "canary tag of one" }, { "id": "x" }, 7] });
+        worklog.properties.insert("hourbook".into(), junk);
+    });
+    world.settle(&world.site).await;
+    let url = format!("http://{}/metrics", world.running().ops);
+    let metrics = world.http.get(url).send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("hourbook_ignored_total{what=\"worklog_property\"} 2"), "{metrics}");
+    world.site.change_work(world.ids.by_ana, |worklog| {
+        worklog.properties.remove("hourbook");
+    });
     world.end().await;
 }

@@ -15,6 +15,12 @@ impl Clock {
         i64::try_from(system).unwrap_or(i64::MAX) + self.0.load(Ordering::Relaxed)
     }
 
+    /// The time as HTTP tells it.
+    pub fn http_date(&self) -> String {
+        let now = chrono::DateTime::from_timestamp_millis(self.now_ms()).unwrap_or_default();
+        now.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    }
+
     /// Moves the clock.
     pub fn advance_ms(&self, by: i64) {
         self.0.fetch_add(by, Ordering::Relaxed);

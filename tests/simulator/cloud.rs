@@ -1,6 +1,7 @@
 //! Atlassian's own services: installation keys by key id, and tokens for acting as a person.
 
 use crate::clock::Clock;
+use crate::limits::{Allowed, Limits};
 use crate::site::Site;
 use crate::tokens;
 use actix_web::{App, HttpResponse, HttpServer, web};
@@ -49,6 +50,7 @@ pub struct Cloud {
     keys: Mutex<Vec<Arc<InstallKey>>>,
     sites: Mutex<HashMap<String, Arc<Site>>>,
     key_requests: Mutex<u32>,
+    limits: Mutex<Option<Arc<Limits>>>,
 }
 
 impl Cloud {
@@ -67,6 +69,7 @@ impl Cloud {
             keys: Mutex::new(vec![Arc::clone(&KEY)]),
             sites: Mutex::default(),
             key_requests: Mutex::default(),
+            limits: Mutex::default(),
         });
         let data = web::Data::from(Arc::clone(&cloud));
         let server = HttpServer::new(move || {
@@ -100,6 +103,16 @@ impl Cloud {
         *self.key_requests.lock()
     }
 
+    /// Switches the rate limits on, for all sites.
+    pub fn limit(&self, allowed: Allowed) {
+        *self.limits.lock() = Some(Arc::new(Limits::new(allowed)));
+    }
+
+    /// The rate limits, if they are on.
+    pub fn limits(&self) -> Option<Arc<Limits>> {
+        self.limits.lock().clone()
+    }
+
     pub(crate) fn know(&self, site: &Arc<Site>) {
         self.sites.lock().insert(site.base_url.clone(), Arc::clone(site));
     }
@@ -109,7 +122,10 @@ async fn public_key(cloud: web::Data<Cloud>, kid: web::Path<String>) -> HttpResp
     *cloud.key_requests.lock() += 1;
     let keys = cloud.keys.lock();
     match keys.iter().find(|key| key.kid == *kid) {
-        Some(key) => HttpResponse::Ok().content_type("application/x-pem-file").body(key.public_pem.clone()),
+        Some(key) => HttpResponse::Ok()
+            .content_type("application/x-pem-file")
+            .insert_header(("Date", cloud.clock.http_date()))
+            .body(key.public_pem.clone()),
         None => HttpResponse::NotFound().finish(),
     }
 }

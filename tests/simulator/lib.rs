@@ -8,6 +8,7 @@ pub mod clock;
 pub mod cloud;
 pub mod faults;
 pub mod lifecycle;
+pub mod limits;
 pub mod pages;
 pub mod people;
 pub mod qsh;

@@ -130,6 +130,35 @@ impl Site {
         }
     }
 
+    /// Somebody moves worklogs to another issue in bulk: no event, and `updated` stays unless `touched`.
+    pub fn move_work(&self, ids: &[i64], issue_id: i64, touched: bool) {
+        let now = self.clock.now_ms();
+        let mut state = self.state();
+        for id in ids {
+            let Some(mut worklog) = state.worklogs.get(id).cloned() else { continue };
+            worklog.issue_id = issue_id;
+            if touched {
+                worklog.updated = now.max(worklog.updated + 1);
+            }
+            state.put(worklog);
+        }
+    }
+
+    /// An org admin deletes an account: its worklogs stay, and name nobody from then on.
+    pub fn delete_user(&self, account_id: &str) {
+        let mut state = self.state();
+        state.users.remove(account_id);
+        self.emit(&mut state, "user_deleted", json!({ "user": { "accountId": account_id } }));
+    }
+
+    /// An admin takes the app's access to issues away.
+    pub fn block_app(&self, issue_ids: &[i64]) {
+        let mut state = self.state();
+        state.app_blocked.extend(issue_ids);
+        let issues: Vec<Value> = issue_ids.iter().map(|id| json!({ "id": id.to_string() })).collect();
+        self.emit(&mut state, "app_access_to_objects_blocked", json!({ "issues": issues }));
+    }
+
     /// Somebody deletes an issue; its worklogs go without events of their own.
     pub fn delete_issue(&self, issue_id: i64) {
         let now = self.clock.now_ms();

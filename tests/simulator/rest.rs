@@ -13,7 +13,6 @@ use crate::views;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use chrono::{TimeZone, Utc};
 use serde_json::{Value, json};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -56,7 +55,7 @@ impl Call<'_> {
     /// Whether the caller may see an issue. The app's own user sees everything.
     pub(crate) fn may_browse(&self, state: &State, issue_id: i64) -> bool {
         match &self.caller {
-            Caller::App => state.issues.contains_key(&issue_id),
+            Caller::App => state.issues.contains_key(&issue_id) && !state.app_blocked.contains(&issue_id),
             Caller::Person(account) => state.may_browse(account, issue_id),
         }
     }
@@ -66,6 +65,11 @@ impl Call<'_> {
             Caller::App => true,
             Caller::Person(account) => state.passes(account, worklog),
         }
+    }
+
+    /// Whether the caller may read a worklog, wherever it is.
+    pub(crate) fn may_read(&self, state: &State, worklog: &crate::state::Worklog) -> bool {
+        self.may_browse(state, worklog.issue_id) && self.passes(state, worklog)
     }
 }
 
@@ -106,17 +110,19 @@ pub(crate) async fn answer(request: HttpRequest, body: web::Bytes, site: web::Da
         Some(Fault::Status(status)) => return error_only(&site, *status),
         Some(Fault::TooMany { reason, retry_after }) => {
             let mut response = HttpResponse::TooManyRequests();
+            response.insert_header(("Date", site.clock.http_date()));
             response.insert_header(("RateLimit-Reason", *reason));
             if let Some(secs) = retry_after {
                 response.insert_header(("Retry-After", secs.to_string()));
             }
             return response.finish();
         }
-        Some(Fault::HangUpBefore) => return hang_up(),
+        Some(Fault::HangUpBefore) => return hang_up(&site),
         Some(Fault::Redirect(origin)) => {
             let target = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
             return HttpResponse::TemporaryRedirect()
                 .insert_header(("Location", format!("{origin}{target}")))
+                .insert_header(("Date", site.clock.http_date()))
                 .finish();
         }
         Some(Fault::Slow(pause)) => tokio::time::sleep(*pause).await,
@@ -129,6 +135,16 @@ pub(crate) async fn answer(request: HttpRequest, body: web::Bytes, site: web::Da
             return error_only(&site, 401);
         }
     };
+    if let Some(limits) = site.cloud.limits() {
+        let (endpoint, writes_to) = (template(&method, &path), written_issue(&method, &path));
+        if let Err(refused) = limits.admit(&site.base_url, &endpoint, writes_to, site.clock.now_ms()) {
+            return HttpResponse::TooManyRequests()
+                .insert_header(("Date", site.clock.http_date()))
+                .insert_header(("RateLimit-Reason", refused.reason))
+                .insert_header(("Retry-After", refused.retry_after.to_string()))
+                .finish();
+        }
+    }
     let parsed = serde_json::from_slice::<Value>(&body).ok();
     let call = Call {
         site: &site,
@@ -150,17 +166,26 @@ pub(crate) async fn answer(request: HttpRequest, body: web::Bytes, site: web::Da
         });
     }
     match fault {
-        Some(Fault::HangUpAfter) => hang_up(),
+        Some(Fault::HangUpAfter) => hang_up(&site),
         Some(Fault::StatusAfter(status)) => error_only(&site, status),
         _ => respond(&site, answer),
     }
 }
 
+/// How the quota stands; the points left are told only once four fifths are used.
+fn tell_quota(site: &Site, answer: &Answer, response: &mut actix_web::HttpResponseBuilder) {
+    let Some(limits) = site.cloud.limits() else { return };
+    let returned = answer.body.as_ref().and_then(Value::as_array).map_or(0, Vec::len);
+    let left = limits.charge_worklogs(i64::try_from(returned).unwrap_or(0));
+    let told = if left * 5 < limits.points() { format!(";r={}", left.max(0)) } else { String::new() };
+    response.insert_header(("RateLimit", format!("\"global-app-quota\"{told};t=600")));
+}
+
 fn respond(site: &Site, answer: Answer) -> HttpResponse {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
-    let now = Utc.timestamp_millis_opt(site.clock.now_ms()).single().unwrap_or_default();
-    response.insert_header(("Date", now.format("%a, %d %b %Y %H:%M:%S GMT").to_string()));
+    response.insert_header(("Date", site.clock.http_date()));
+    tell_quota(site, &answer, &mut response);
     match answer.body {
         Some(body) => response.json(body),
         None => response.finish(),
@@ -172,8 +197,8 @@ fn error_only(site: &Site, status: u16) -> HttpResponse {
 }
 
 /// An answer that breaks off: the client sees a lost connection.
-fn hang_up() -> HttpResponse {
-    HttpResponse::Ok().body(Broken)
+fn hang_up(site: &Site) -> HttpResponse {
+    HttpResponse::Ok().insert_header(("Date", site.clock.http_date())).body(Broken)
 }
 
 /// A body that promises more than it has.
@@ -233,6 +258,12 @@ fn authenticate(site: &Site, request: &HttpRequest) -> Result<Caller, &'static s
     Ok(Caller::App)
 }
 
+/// The issue that a call changes.
+fn written_issue(method: &str, path: &str) -> Option<i64> {
+    let behind = path.split("/issue/").nth(1).filter(|_| method != "GET")?;
+    behind.split('/').next()?.parse().ok()
+}
+
 fn template(method: &str, path: &str) -> String {
     let path: Vec<&str> = path
         .split('/')
@@ -248,6 +279,9 @@ fn template(method: &str, path: &str) -> String {
 }
 
 fn dispatch(call: &Call<'_>, method: &str, path: &str) -> Answer {
+    if method == "GET" && path.starts_with("/rest/atlassian-connect/1/addons/") {
+        return other::addon(call);
+    }
     let rest = path.strip_prefix("/rest/api/3/").unwrap_or_default();
     let parts: Vec<&str> = rest.split('/').collect();
     match (method, parts.as_slice()) {
@@ -263,6 +297,8 @@ fn dispatch(call: &Call<'_>, method: &str, path: &str) -> Answer {
             worklogs::put_property(call, issue, id, key)
         }
         ("POST", ["issue", "bulkfetch"]) => other::bulk_fetch(call),
+        ("GET", ["issue", issue, "editmeta"]) => other::edit_meta(call, issue),
+        ("GET", ["serverInfo"]) => other::server_info(call),
         ("POST", ["search", "jql"]) => other::search(call),
         ("POST", ["permissions", "check"]) => other::check_permissions(call),
         ("GET", ["mypermissions"]) => other::my_permissions(call),

@@ -217,6 +217,16 @@ pub struct State {
     pub takes_properties: bool,
     /// Worklogs on one issue at most.
     pub most_per_issue: usize,
+    /// Issues that the app may not read: an admin blocked its access to them.
+    pub app_blocked: HashSet<i64>,
+    /// Issues whose status lets nobody change anything.
+    pub locked: HashSet<i64>,
+    /// The app's licence: active or not, if it is a paid app.
+    pub licence: Option<bool>,
+    /// How long changes are withheld from the feeds, ms.
+    pub withheld_ms: i64,
+    /// Whether a feed includes the instant that it is asked from, which is not documented.
+    pub feeds_include_since: bool,
     /// Whether the deleted feed names worklogs that went with their issue.
     pub feed_names_cascades: bool,
     /// Last id given out.
@@ -233,6 +243,7 @@ impl State {
             default_unit: "minute".into(),
             takes_properties: true,
             most_per_issue: 10_000,
+            withheld_ms: 60_000,
             last_id: 10_000,
             ..Self::default()
         }

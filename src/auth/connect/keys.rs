@@ -7,6 +7,7 @@ use super::jwt::Refusal;
 use jsonwebtoken::DecodingKey;
 use moka::sync::Cache;
 use parking_lot::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 const UNKNOWN_FOR: Duration = Duration::from_secs(60);
@@ -20,6 +21,8 @@ pub struct InstallKeys {
     known: Cache<String, DecodingKey>,
     unknown: Cache<String, ()>,
     lookups: Mutex<(i64, u32)>,
+    /// By how much the key service's clock is ahead of ours, seconds, as it last said.
+    ahead_secs: AtomicI64,
 }
 
 impl InstallKeys {
@@ -31,7 +34,22 @@ impl InstallKeys {
             known: Cache::new(100),
             unknown: Cache::builder().max_capacity(1000).time_to_live(UNKNOWN_FOR).build(),
             lookups: Mutex::new((0, 0)),
+            ahead_secs: AtomicI64::new(0),
         }
+    }
+
+    /// The time by Atlassian's clock, as far as it is known.
+    pub fn atlassian_secs(&self, now_secs: i64) -> i64 {
+        now_secs + self.ahead_secs.load(Ordering::Relaxed)
+    }
+
+    /// Asks for a key once more, for the sake of the service's clock.
+    ///
+    /// # Errors
+    /// See [`InstallKeys::by_kid`].
+    pub async fn learn_time(&self, kid: &str, now_secs: i64) -> Result<(), Refusal> {
+        self.take_lookup(now_secs)?;
+        self.fetch(kid, now_secs).await.map(drop)
     }
 
     /// The key with this id (`^[A-Za-z0-9-]{1,64}$`).
@@ -47,7 +65,7 @@ impl InstallKeys {
             return Ok(key);
         }
         self.take_lookup(now_secs)?;
-        let key = self.fetch(kid).await?;
+        let key = self.fetch(kid, now_secs).await?;
         self.known.insert(kid.to_owned(), key.clone());
         Ok(key)
     }
@@ -65,12 +83,17 @@ impl InstallKeys {
         Ok(())
     }
 
-    async fn fetch(&self, kid: &str) -> Result<DecodingKey, Refusal> {
+    async fn fetch(&self, kid: &str, now_secs: i64) -> Result<DecodingKey, Refusal> {
         let failed = |error: reqwest::Error| {
             tracing::warn!(error = %error.without_url(), "installation key service failed");
             Refusal::KeyService
         };
         let response = self.http.get(format!("{}/{kid}", self.origin)).send().await.map_err(failed)?;
+        if let Some(date) = response.headers().get(reqwest::header::DATE).and_then(|date| date.to_str().ok())
+            && let Ok(date) = chrono::DateTime::parse_from_rfc2822(date)
+        {
+            self.ahead_secs.store(date.timestamp() - now_secs, Ordering::Relaxed);
+        }
         match response.status().as_u16() {
             200 => {}
             404 => {

@@ -14,6 +14,11 @@ pub const SUSPENDED: &str = "suspended";
 /// Uninstalled: the key is destroyed.
 pub const CLOSED: &str = "closed";
 
+/// All states.
+pub const STATES: [&str; 3] = [ACTIVE, SUSPENDED, CLOSED];
+/// Reason of a suspension: another installation on the same site.
+pub const SUPERSEDED: &str = "superseded";
+
 /// One installation. Instants are milliseconds since 1970, UTC.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = super::schema::installations, treat_none_as_default_value = false)]
@@ -152,7 +157,7 @@ pub fn supersede_others(conn: &mut Conn, by: &Installation, now: i64) -> Result<
         .select((i::tenant_id, i::client_key))
         .load(conn)?;
     for (other, _) in &others {
-        set_state(conn, other, SUSPENDED, Some("superseded"), now)?;
+        set_state(conn, other, SUSPENDED, Some(SUPERSEDED), now)?;
     }
     Ok(others)
 }
@@ -163,6 +168,75 @@ fn set_state(conn: &mut Conn, tenant_id: &str, state: &str, reason: Option<&str>
         .set((i::state.eq(state), i::state_reason.eq(reason), i::state_since.eq(now)))
         .execute(conn)?;
     Ok(())
+}
+
+/// Suspends an active installation that its site refused. `sealed_secret` is the secret with which it was refused:
+/// if it was renewed meanwhile, nothing happens.
+pub fn suspend_refused(
+    conn: &mut Conn,
+    tenant_id: &str,
+    sealed_secret: &[u8],
+    reason: &str,
+    now: i64,
+) -> Result<bool> {
+    let same = i::state.eq(ACTIVE).and(i::shared_secret.eq(sealed_secret));
+    let suspended = diesel::update(i::installations.find(tenant_id).filter(same))
+        .set((i::state.eq(SUSPENDED), i::state_reason.eq(reason), i::state_since.eq(now)))
+        .execute(conn)?;
+    Ok(suspended == 1)
+}
+
+/// Suspended because its site refused us, not because another took its place.
+type Refused = diesel::dsl::And<
+    diesel::dsl::Eq<i::state, &'static str>,
+    diesel::dsl::NotEq<i::state_reason, &'static str>,
+>;
+
+fn refused() -> Refused {
+    i::state.eq(SUSPENDED).and(i::state_reason.ne(SUPERSEDED))
+}
+
+/// Whether a site that refused us may be asked again: not once another installation has its place.
+pub fn may_be_probed(conn: &mut Conn, tenant_id: &str) -> Result<bool> {
+    let mine: Option<String> =
+        i::installations.find(tenant_id).filter(refused()).select(i::base_url).first(conn).optional()?;
+    let Some(base_url) = mine else { return Ok(false) };
+    let another = i::installations.filter(i::base_url.eq(base_url).and(i::state.eq(ACTIVE)));
+    let taken: bool = diesel::select(diesel::dsl::exists(another)).get_result(conn)?;
+    Ok(!taken)
+}
+
+/// The site lets us in again: active, if it was suspended for being refused.
+pub fn resume(conn: &mut Conn, tenant_id: &str, now: i64) -> Result<bool> {
+    let resumed = diesel::update(i::installations.find(tenant_id).filter(refused()))
+        .set((i::state.eq(ACTIVE), i::state_reason.eq(None::<String>), i::state_since.eq(now)))
+        .execute(conn)?;
+    Ok(resumed == 1)
+}
+
+/// When a site that refused us is asked again; no syncs are due meanwhile.
+pub fn schedule_probe(conn: &mut Conn, tenant_id: &str, at: i64) -> Result<()> {
+    diesel::update(i::installations.find(tenant_id).filter(refused()))
+        .set(i::next_incremental_at.eq(at))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Refused installations whose site is to be asked again.
+pub fn probes_due(conn: &mut Conn, now: i64) -> Result<Vec<String>> {
+    let due = i::installations.filter(refused()).filter(i::next_incremental_at.le(now));
+    Ok(due.select(i::tenant_id).load(conn)?)
+}
+
+/// Installations that are suspended since before an instant, with their clientKeys.
+pub fn suspended_before(conn: &mut Conn, before: i64) -> Result<Vec<(String, String)>> {
+    let long = i::state.eq(SUSPENDED).and(i::state_since.le(before));
+    Ok(i::installations.filter(long).select((i::tenant_id, i::client_key)).load(conn)?)
+}
+
+/// How many installations are in a state.
+pub fn count(conn: &mut Conn, state: &str) -> Result<i64> {
+    Ok(i::installations.filter(i::state.eq(state)).count().get_result(conn)?)
 }
 
 /// What is due for an active installation.

@@ -72,14 +72,21 @@ pub fn enqueue(conn: &mut Conn, job: &NewJob<'_>, now: i64) -> Result<i64> {
     Ok(waiting.select(j::id).first(conn)?)
 }
 
-/// Claims the oldest job that is due and whose lane is free.
-pub fn claim(conn: &mut Conn, now: i64) -> Result<Option<Job>> {
+/// Whether a job of somebody else is due.
+pub fn others_wait(conn: &mut Conn, tenant_id: &str, now: i64) -> Result<bool> {
+    let due = j::jobs.filter(j::state.eq("queued").and(j::run_after.le(now)).and(j::tenant_id.ne(tenant_id)));
+    Ok(diesel::select(diesel::dsl::exists(due)).get_result(conn)?)
+}
+
+/// Claims the oldest job that is due and whose lane is free, of any kind but the given ones.
+pub fn claim(conn: &mut Conn, now: i64, but: &[&str]) -> Result<Option<Job>> {
     let busy = diesel::alias!(super::schema::jobs as busy);
     let lane_is_busy = busy
         .filter(busy.field(j::tenant_id).eq(j::tenant_id))
         .filter(busy.field(j::lane).eq(j::lane).and(busy.field(j::state).eq("running")));
     let next: Option<i64> = j::jobs
         .filter(j::state.eq("queued").and(j::run_after.le(now)))
+        .filter(j::kind.ne_all(but))
         .filter(diesel::dsl::not(diesel::dsl::exists(lane_is_busy)))
         .order((j::run_after, j::id))
         .select(j::id)

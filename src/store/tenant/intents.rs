@@ -39,6 +39,14 @@ pub fn find(db: &mut TenantConn<'_>, account_id: &str, key_hash: &str) -> Result
     Ok(i::write_intents.find((account_id, key_hash)).select(Intent::as_select()).first(db.conn).optional()?)
 }
 
+/// Notes that it is tried again now: from here on, it may arrive at Jira again.
+pub fn renew(db: &mut TenantConn<'_>, account_id: &str, key_hash: &str, now: i64) -> Result<()> {
+    diesel::update(i::write_intents.find((account_id, key_hash)))
+        .set(i::claimed_at.eq(now))
+        .execute(db.conn)?;
+    Ok(())
+}
+
 /// Notes which worklog came of it.
 pub fn fulfil(db: &mut TenantConn<'_>, account_id: &str, key_hash: &str, worklog_id: i64) -> Result<()> {
     diesel::update(i::write_intents.find((account_id, key_hash)))

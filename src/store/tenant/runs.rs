@@ -17,7 +17,7 @@ pub struct Run {
     pub run_id: i64,
     /// `full`, `incremental` or `reconcile`.
     pub kind: String,
-    /// `running`, `done`, `failed` or `interrupted`.
+    /// `running`, `waiting`, `done`, `failed` or `interrupted`.
     pub state: String,
     /// When it began, by our clock.
     pub started_at: i64,
@@ -29,9 +29,9 @@ pub struct Run {
     pub written: i64,
     /// Worklogs deleted.
     pub deleted: i64,
-    /// Worklogs that Jira named but did not return; kept as they are.
+    /// Worklogs that Jira did not return, hidden by this run.
     pub unreadable: i64,
-    /// Why it failed.
+    /// Why it failed or waits.
     pub error: Option<String>,
 }
 
@@ -48,22 +48,41 @@ pub struct Counts {
     pub unreadable: i64,
 }
 
-/// Begins a run; one that was left running is noted as interrupted.
-pub fn begin(db: &mut TenantConn<'_>, kind: &str, now: i64) -> Result<i64> {
+impl Run {
+    /// What it has done so far.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            pages: self.pages,
+            written: self.written,
+            deleted: self.deleted,
+            unreadable: self.unreadable,
+        }
+    }
+}
+
+/// Begins a run, or goes on with one of the same kind that only waited. One that was left running is noted as
+/// interrupted.
+pub fn begin(db: &mut TenantConn<'_>, kind: &str, now: i64) -> Result<Run> {
     diesel::update(r::sync_runs.filter(r::state.eq("running")))
         .set((r::state.eq("interrupted"), r::finished_at.eq(now)))
         .execute(db.conn)?;
-    let run_id: i64 = diesel::insert_into(r::sync_runs)
+    if let Some(waiting) = newest(db.conn)?.filter(|run| run.state == "waiting" && run.kind == kind) {
+        diesel::update(r::sync_runs.find(waiting.run_id))
+            .set((r::state.eq("running"), r::error.eq(None::<String>)))
+            .execute(db.conn)?;
+        return Ok(waiting);
+    }
+    let run: Run = diesel::insert_into(r::sync_runs)
         .values((
             r::kind.eq(kind),
             r::state.eq("running"),
             r::started_at.eq(now),
             (r::pages.eq(0), r::written.eq(0), r::deleted.eq(0), r::unreadable.eq(0)),
         ))
-        .returning(r::run_id)
+        .returning(Run::as_select())
         .get_result(db.conn)?;
-    diesel::delete(r::sync_runs.filter(r::run_id.le(run_id - KEPT))).execute(db.conn)?;
-    Ok(run_id)
+    diesel::delete(r::sync_runs.filter(r::run_id.le(run.run_id - KEPT))).execute(db.conn)?;
+    Ok(run)
 }
 
 /// Notes how far a run is.
@@ -79,11 +98,26 @@ pub fn progress(db: &mut TenantConn<'_>, run_id: i64, counts: Counts) -> Result<
     Ok(())
 }
 
-/// Ends a run, well or with an error.
-pub fn end(db: &mut TenantConn<'_>, run_id: i64, error: Option<&str>, now: i64) -> Result<()> {
-    let state = if error.is_some() { "failed" } else { "done" };
+/// How a run ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Well.
+    Done,
+    /// With an error, told in our own words.
+    Failed(String),
+    /// Not yet: it goes on later where it is, for the reason given.
+    Waiting(String),
+}
+
+/// Ends a run.
+pub fn end(db: &mut TenantConn<'_>, run_id: i64, end: &End, now: i64) -> Result<()> {
+    let (state, finished_at, error) = match end {
+        End::Done => ("done", Some(now), None),
+        End::Failed(why) => ("failed", Some(now), Some(why)),
+        End::Waiting(why) => ("waiting", None, Some(why)),
+    };
     diesel::update(r::sync_runs.find(run_id))
-        .set((r::state.eq(state), r::finished_at.eq(now), r::error.eq(error)))
+        .set((r::state.eq(state), r::finished_at.eq(finished_at), r::error.eq(error)))
         .execute(db.conn)?;
     Ok(())
 }

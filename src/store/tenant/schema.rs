@@ -13,6 +13,7 @@ diesel::table! {
         visibility -> SmallInt,
         visibility_id -> Nullable<Text>,
         read_after -> Nullable<BigInt>,
+        unreadable_since -> Nullable<BigInt>,
     }
 }
 

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use std::collections::HashMap;
 
 /// What proved the deletion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Cause {
     /// The worklog itself: its id never comes back.
     Worklog,
@@ -16,7 +16,7 @@ pub enum Cause {
 }
 
 /// A deletion and when we learnt of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Tombstone {
     /// What proved it.
     pub cause: Cause,

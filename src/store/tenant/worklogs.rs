@@ -72,6 +72,9 @@ pub struct Worklog {
     /// Something that its source did not carry has still to be read from Jira, by a read that begins at or after
     /// this instant of our clock.
     pub read_after: Option<i64>,
+    /// Jira did not return it to a read that began then, and nothing proves that it was deleted: kept, hidden from
+    /// everybody, counted.
+    pub unreadable_since: Option<i64>,
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -88,6 +91,7 @@ struct Row {
     visibility: i16,
     visibility_id: Option<String>,
     read_after: Option<i64>,
+    unreadable_since: Option<i64>,
 }
 
 fn place(row: &[u8; 8]) -> Place<'_> {
@@ -112,6 +116,7 @@ fn to_row(db: &TenantConn<'_>, worklog: &Worklog) -> Row {
         visibility,
         visibility_id: visibility_id.map(str::to_owned),
         read_after: worklog.read_after,
+        unreadable_since: worklog.unreadable_since,
     }
 }
 
@@ -133,6 +138,7 @@ fn from_row(db: &TenantConn<'_>, row: Row, tags: Vec<i64>) -> Result<Worklog> {
         visibility: Visibility::from_row(row.visibility, row.visibility_id),
         tags,
         read_after: row.read_after,
+        unreadable_since: row.unreadable_since,
     })
 }
 
@@ -146,6 +152,12 @@ pub(super) fn open_text(db: &TenantConn<'_>, place: Place<'_>, sealed: &[u8]) ->
 /// Writes worklogs with their tags, replacing what is there. Whether they may is decided by the caller,
 /// in the same transaction. Every tag has to be in the catalogue.
 pub fn put(db: &mut TenantConn<'_>, worklogs: &[Worklog]) -> Result<()> {
+    put_keeping_tags(db, worklogs)?;
+    tags::replace_on(db, worklogs)
+}
+
+/// Like [`put`], but the tags stay as they are: for sources that do not carry them.
+pub fn put_keeping_tags(db: &mut TenantConn<'_>, worklogs: &[Worklog]) -> Result<()> {
     for some in worklogs.chunks(ROWS) {
         let rows: Vec<Row> = some.iter().map(|worklog| to_row(db, worklog)).collect();
         diesel::insert_into(w::worklogs)
@@ -163,9 +175,9 @@ pub fn put(db: &mut TenantConn<'_>, worklogs: &[Worklog]) -> Result<()> {
                 w::visibility.eq(excluded(w::visibility)),
                 w::visibility_id.eq(excluded(w::visibility_id)),
                 w::read_after.eq(excluded(w::read_after)),
+                w::unreadable_since.eq(excluded(w::unreadable_since)),
             ))
             .execute(db.conn)?;
-        tags::replace_on(db, some)?;
     }
     Ok(())
 }
@@ -182,23 +194,27 @@ pub fn by_ids(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<Vec<Worklog>> {
 }
 
 /// What the copy has of a worklog, as far as ordering needs it; nothing is decrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Version {
     /// When it was last changed.
     pub updated: i64,
     /// See [`Worklog::read_after`].
     pub read_after: Option<i64>,
+    /// See [`Worklog::unreadable_since`].
+    pub unreadable_since: Option<i64>,
 }
 
 /// Versions of the given worklogs that are in the copy.
 pub fn versions(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<HashMap<i64, Version>> {
     let mut found = HashMap::with_capacity(ids.len());
     for some in ids.chunks(ROWS) {
-        let rows: Vec<(i64, i64, Option<i64>)> = w::worklogs
+        let rows: Vec<(i64, i64, Option<i64>, Option<i64>)> = w::worklogs
             .filter(w::client_worklog_id.eq_any(some))
-            .select((w::client_worklog_id, w::updated, w::read_after))
+            .select((w::client_worklog_id, w::updated, w::read_after, w::unreadable_since))
             .load(db.conn)?;
-        found.extend(rows.into_iter().map(|(id, updated, read_after)| (id, Version { updated, read_after })));
+        found.extend(rows.into_iter().map(|(id, updated, read_after, unreadable_since)| {
+            (id, Version { updated, read_after, unreadable_since })
+        }));
     }
     Ok(found)
 }
@@ -220,9 +236,9 @@ pub struct Filter {
     pub after: Option<(i64, i64)>,
 }
 
-/// A page of worklogs by start and id, ascending.
+/// A page of worklogs by start and id, ascending; without those that are unreadable.
 pub fn page(db: &mut TenantConn<'_>, filter: &Filter, limit: i64) -> Result<Vec<Worklog>> {
-    let mut query = w::worklogs.select(Row::as_select()).into_boxed();
+    let mut query = w::worklogs.filter(w::unreadable_since.is_null()).select(Row::as_select()).into_boxed();
     if let Some(from) = filter.from {
         query = query.filter(w::started.ge(from));
     }
@@ -300,6 +316,59 @@ pub fn mark_unread(db: &mut TenantConn<'_>, ids: &[i64], now: i64) -> Result<()>
     Ok(())
 }
 
+/// Hides worklogs that Jira did not return to a read that began at an instant.
+pub fn mark_unreadable(db: &mut TenantConn<'_>, ids: &[i64], begun_at: i64) -> Result<()> {
+    for some in ids.chunks(ROWS) {
+        diesel::update(w::worklogs.filter(w::client_worklog_id.eq_any(some)))
+            .set((w::unreadable_since.eq(begun_at), w::read_after.eq(None::<i64>)))
+            .execute(db.conn)?;
+    }
+    Ok(())
+}
+
+/// Hides all worklogs, or those on the given issues, until they are read again.
+pub fn hide(db: &mut TenantConn<'_>, issue_ids: Option<&[i64]>, now: i64) -> Result<usize> {
+    let hidden = (w::unreadable_since.eq(now), w::read_after.eq(None::<i64>));
+    let Some(issue_ids) = issue_ids else {
+        return Ok(diesel::update(w::worklogs.filter(w::unreadable_since.is_null()))
+            .set(hidden)
+            .execute(db.conn)?);
+    };
+    let mut count = 0;
+    for some in issue_ids.chunks(ROWS) {
+        let shown = w::client_issue_id.eq_any(some).and(w::unreadable_since.is_null());
+        count += diesel::update(w::worklogs.filter(shown)).set(hidden).execute(db.conn)?;
+    }
+    Ok(count)
+}
+
+/// Worklogs that are unreadable, behind an id, ascending.
+pub fn unreadable(db: &mut TenantConn<'_>, after: i64, limit: i64) -> Result<Vec<i64>> {
+    Ok(w::worklogs
+        .filter(w::unreadable_since.is_not_null().and(w::client_worklog_id.gt(after)))
+        .order(w::client_worklog_id)
+        .limit(limit)
+        .select(w::client_worklog_id)
+        .load(db.conn)?)
+}
+
+/// After our clock was set back, what is to be read counts from now: a read could not begin late enough otherwise.
+pub fn clamp_unread(db: &mut TenantConn<'_>, now: i64) -> Result<usize> {
+    Ok(diesel::update(w::worklogs.filter(w::read_after.gt(now)))
+        .set(w::read_after.eq(now))
+        .execute(db.conn)?)
+}
+
+/// How many worklogs are unreadable.
+pub fn count_unreadable(db: &mut TenantConn<'_>) -> Result<i64> {
+    Ok(w::worklogs.filter(w::unreadable_since.is_not_null()).count().get_result(db.conn)?)
+}
+
+/// How many worklogs not everybody who sees their issue may see.
+pub fn count_restricted(db: &mut TenantConn<'_>) -> Result<i64> {
+    Ok(w::worklogs.filter(w::visibility.ne(0)).count().get_result(db.conn)?)
+}
+
 /// How many worklogs the copy has.
 pub fn count(db: &mut TenantConn<'_>) -> Result<i64> {
     Ok(w::worklogs.count().get_result(db.conn)?)
@@ -318,6 +387,11 @@ pub fn walk(db: &mut TenantConn<'_>, after: i64, limit: i64) -> Result<Vec<i64>>
         .limit(limit)
         .select(w::client_worklog_id)
         .load(db.conn)?)
+}
+
+/// Issues with worklogs, ascending.
+pub fn issues(db: &mut TenantConn<'_>) -> Result<Vec<i64>> {
+    Ok(w::worklogs.select(w::client_issue_id).distinct().order(w::client_issue_id).load(db.conn)?)
 }
 
 /// Issues with worklogs whose project is not known yet.

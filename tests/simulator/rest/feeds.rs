@@ -1,20 +1,19 @@
 //! The change feeds and bulk reads.
 
 use super::{Answer, Call};
+use crate::state::State;
 use crate::views;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 const PAGE: usize = 1000;
-/// The last minute is withheld.
-const WITHHELD_MS: i64 = 60_000;
 
 pub(super) fn updated(call: &Call<'_>) -> Answer {
     let state = call.site.state();
     if !state.time_tracking {
         return Answer::error(404, "Time Tracking is currently disabled.");
     }
-    page(call, "updated", &state.updated)
+    page(call, "updated", &state, &state.updated)
 }
 
 pub(super) fn deleted(call: &Call<'_>) -> Answer {
@@ -22,13 +21,17 @@ pub(super) fn deleted(call: &Call<'_>) -> Answer {
     if !state.time_tracking {
         return Answer::error(404, "Time Tracking is currently disabled.");
     }
-    page(call, "deleted", &state.deleted)
+    page(call, "deleted", &state, &state.deleted)
 }
 
-fn page(call: &Call<'_>, feed: &str, changes: &BTreeSet<(i64, i64)>) -> Answer {
+fn page(call: &Call<'_>, feed: &str, state: &State, changes: &BTreeSet<(i64, i64)>) -> Answer {
     let since = call.number("since").unwrap_or(0);
-    let visible = call.site.clock.now_ms() - WITHHELD_MS;
-    let mut rest = changes.range((since + 1, i64::MIN)..).take_while(|(at, _)| *at <= visible);
+    let visible = call.site.clock.now_ms() - state.withheld_ms;
+    let from = if state.feeds_include_since { since } else { since + 1 };
+    // Of what lives, the app sees what it may read; deletions are ids only.
+    let seen = |id: i64| state.worklogs.get(&id).is_none_or(|worklog| call.may_read(state, worklog));
+    let mut rest =
+        changes.range((from, i64::MIN)..).take_while(|(at, _)| *at <= visible).filter(|(_, id)| seen(*id));
     let values: Vec<(i64, i64)> = rest.by_ref().take(PAGE).copied().collect();
     let last_page = rest.next().is_none();
     let until = values.last().map_or(since, |(at, _)| *at);
@@ -65,7 +68,7 @@ pub(super) fn list(call: &Call<'_>) -> Answer {
     let found: Vec<Value> = ids
         .iter()
         .filter_map(|id| state.worklogs.get(id))
-        .filter(|worklog| call.passes(&state, worklog))
+        .filter(|worklog| call.may_read(&state, worklog))
         .map(|worklog| views::worklog(&call.site.base_url, &state, worklog, call.expands_properties(), false))
         .collect();
     Answer::ok(Value::Array(found))

@@ -61,9 +61,11 @@ pub(super) fn search(call: &Call<'_>) -> Answer {
         .and_then(Value::as_str)
         .and_then(|token| token.parse().ok())
         .unwrap_or(0);
+    let with_time = jql.contains("timespent > 0");
     let mut hits = state.issues.values().filter(|issue| {
+        let spent = state.by_issue.get(&issue.id).is_some_and(|on_issue| !on_issue.is_empty());
         let in_project = project.as_ref().is_none_or(|key| issue.key.starts_with(&format!("{key}-")));
-        issue.id > from && in_project && call.may_browse(&state, issue.id)
+        issue.id > from && in_project && (spent || !with_time) && call.may_browse(&state, issue.id)
     });
     let page: Vec<_> = hits.by_ref().take(most).collect();
     let more = hits.next().is_some();
@@ -95,7 +97,12 @@ pub(super) fn check_permissions(call: &Call<'_>) -> Answer {
             let may_work = state.users.get(account).is_some_and(|user| user.may_work);
             let issues: Vec<i64> = list(asked, "issues")
                 .filter_map(Value::as_i64)
-                .filter(|id| state.may_browse(account, *id) && (permission != "WORK_ON_ISSUES" || may_work))
+                .filter(|id| state.may_browse(account, *id))
+                .filter(|_| match permission {
+                    "BROWSE_PROJECTS" => true,
+                    "EDIT_ALL_WORKLOGS" | "DELETE_ALL_WORKLOGS" => admin,
+                    _ => may_work,
+                })
                 .collect();
             grants.push(json!({ "permission": permission, "issues": issues, "projects": [] }));
         }
@@ -140,6 +147,38 @@ pub(super) fn users(call: &Call<'_>) -> Answer {
     Answer::ok(
         json!({ "self": format!("{}/rest/api/3/user/bulk", call.site.base_url), "startAt": 0, "maxResults": most, "total": values.len(), "isLast": true, "values": values }),
     )
+}
+
+/// The fields that the caller may edit: none where the status of the issue does not allow it.
+pub(super) fn edit_meta(call: &Call<'_>, issue: &str) -> Answer {
+    let state = call.site.state();
+    let id = issue.parse().unwrap_or(0);
+    if !call.may_browse(&state, id) {
+        return Answer::error(404, "Issue does not exist or you do not have permission to see it.");
+    }
+    let fields = if state.locked.contains(&id) {
+        json!({})
+    } else {
+        json!({ "summary": { "required": true,
+        "schema": { "type": "string", "system": "summary" }, "name": "Summary", "key": "summary", "operations": ["set"] } })
+    };
+    Answer::ok(json!({ "fields": fields }))
+}
+
+pub(super) fn server_info(call: &Call<'_>) -> Answer {
+    Answer::ok(
+        json!({ "baseUrl": call.site.base_url, "serverTime": views::instant(call.site.clock.now_ms()) }),
+    )
+}
+
+/// What Connect knows of the app itself.
+pub(super) fn addon(call: &Call<'_>) -> Answer {
+    let state = call.site.state();
+    let mut body = json!({ "state": "ENABLED", "version": "1" });
+    if let Some(active) = state.licence {
+        body["license"] = json!({ "active": active, "type": "COMMERCIAL", "evaluation": false });
+    }
+    Answer::ok(body)
 }
 
 pub(super) fn configuration(call: &Call<'_>) -> Answer {

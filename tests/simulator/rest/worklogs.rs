@@ -6,6 +6,7 @@ use crate::views;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+const LOCKED: &str = "You can not edit this issue due to its workflow status.";
 const HIDDEN: &str = "Issue does not exist or you do not have permission to see it.";
 
 /// The id of an issue given by id or key.
@@ -155,6 +156,9 @@ fn try_create(call: &Call<'_>, state: &mut State, issue: &str) -> Result<Worklog
             "You do not have the permission to associate a worklog to this issue.",
         ));
     }
+    if state.locked.contains(&issue_id) {
+        return Err(Answer::error(400, LOCKED));
+    }
     if state.by_issue.get(&issue_id).is_some_and(|on_issue| on_issue.len() >= state.most_per_issue) {
         return Err(Answer::error(413, "The per-issue limit for worklogs has been reached."));
     }
@@ -179,6 +183,9 @@ fn try_create(call: &Call<'_>, state: &mut State, issue: &str) -> Result<Worklog
 
 fn may_change(call: &Call<'_>, state: &State, worklog: &Worklog) -> Result<(), Answer> {
     let account = person(call);
+    if state.locked.contains(&worklog.issue_id) {
+        return Err(Answer::error(400, LOCKED));
+    }
     let all = state.users.get(account).is_some_and(|user| user.admin);
     if worklog.author == account || all {
         Ok(())

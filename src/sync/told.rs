@@ -1,0 +1,214 @@
+//! Takes into the copy what events told, in batches. Runs inside the tenant's write transaction; what has to
+//! follow outside of it is returned.
+
+use super::apply;
+use super::events::{Event, Seen};
+use super::order::{self, Known, OfEvent};
+use crate::worklogs::adf;
+use hourbook_store::error::Result;
+use hourbook_store::plain::Plain;
+use hourbook_store::tenant::tombstones::{Cause, Tombstone};
+use hourbook_store::tenant::worklogs::{self, Version, Visibility, Worklog};
+use hourbook_store::tenant::{TenantConn, cursors, issues};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Cursor that tells when the last webhook was applied, by our clock.
+pub const LAST_WEBHOOK: &str = "webhook";
+
+/// What has to follow outside the tenant's transaction.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct FollowUps {
+    /// Worklogs wait for a complete read.
+    pub complete: bool,
+    /// Hidden worklogs are to be asked for again.
+    pub recheck: bool,
+    /// Issues that went.
+    pub issues_gone: Vec<i64>,
+    /// Projects that went.
+    pub projects_gone: Vec<i64>,
+    /// Projects that are back.
+    pub projects_restored: Vec<i64>,
+    /// The copy may lack something: look soon.
+    pub sync: bool,
+    /// The site's time tracking settings are to be read again.
+    pub time_tracking: bool,
+    /// Remembered permissions no longer hold.
+    pub permissions: bool,
+}
+
+/// Applies events in their order of arrival; the state at the end does not depend on it.
+///
+/// # Errors
+/// When the database fails; nothing is applied then.
+pub fn apply(db: &mut TenantConn<'_>, events: &[Event], now: i64) -> Result<FollowUps> {
+    let mut follow = FollowUps::default();
+    let ids: Vec<i64> = events.iter().filter_map(worklog_id).collect();
+    let mut batch = Batch::load(db, &ids, now)?;
+    for event in events {
+        match event {
+            Event::Worklog(seen) => batch.take(db, seen, &mut follow)?,
+            Event::WorklogTouched { id } => {
+                batch.read_again(*id);
+                (follow.complete, follow.sync) = (true, true);
+            }
+            Event::WorklogDeleted { id } => batch.delete(*id),
+            Event::IssueMoved { issue_id, project_id } => {
+                issues::moved(db, *issue_id, *project_id)?;
+                follow.permissions = true;
+            }
+            Event::IssueDeleted { issue_id } => follow.issues_gone.push(*issue_id),
+            Event::ProjectGone { project_id } => {
+                follow.projects_gone.push(*project_id);
+                follow.permissions = true;
+            }
+            Event::ProjectRestored { project_id } => {
+                follow.projects_restored.push(*project_id);
+                follow.permissions = true;
+            }
+            Event::TimeTrackingChanged => follow.time_tracking = true,
+            Event::AccessBlocked { issue_ids } => {
+                // What this batch wrote is hidden too.
+                batch.write(db)?;
+                worklogs::hide(db, Some(issue_ids.as_slice()).filter(|ids| !ids.is_empty()), now)?;
+                (follow.permissions, follow.recheck) = (true, true);
+                batch = Batch::load(db, &ids, now)?;
+            }
+        }
+    }
+    batch.write(db)?;
+    cursors::set(db, LAST_WEBHOOK, now)?;
+    Ok(follow)
+}
+
+fn worklog_id(event: &Event) -> Option<i64> {
+    match event {
+        Event::Worklog(seen) => Some(seen.id),
+        Event::WorklogTouched { id } | Event::WorklogDeleted { id } => Some(*id),
+        _ => None,
+    }
+}
+
+/// What a batch of events comes to, gathered before anything is written.
+struct Batch {
+    now: i64,
+    known: HashMap<i64, Known>,
+    rows: BTreeMap<i64, Worklog>,
+    unread: BTreeSet<i64>,
+    deleted: BTreeSet<i64>,
+}
+
+impl Batch {
+    fn load(db: &mut TenantConn<'_>, ids: &[i64], now: i64) -> Result<Self> {
+        Ok(Self {
+            now,
+            known: apply::known(db, ids)?,
+            rows: BTreeMap::new(),
+            unread: BTreeSet::new(),
+            deleted: BTreeSet::new(),
+        })
+    }
+
+    fn take(&mut self, db: &mut TenantConn<'_>, seen: &Seen, follow: &mut FollowUps) -> Result<()> {
+        let known = self.known.get(&seen.id).copied().unwrap_or_default();
+        let equal = known.version.is_some_and(|have| have.updated == seen.updated);
+        let carries_all = seen.comment.is_some() && !seen.account_id.is_empty();
+        // The row itself is opened only where something hangs on it.
+        let have = match known.version {
+            Some(_) if equal || !carries_all => self.row(db, seen.id)?,
+            _ => None,
+        };
+        match order::of_event(known, seen.updated, || have.as_ref().is_some_and(|have| same(have, seen))) {
+            OfEvent::Write => {
+                self.put(row(seen, have, self.now));
+                follow.complete = true;
+            }
+            OfEvent::ReadAgain => {
+                self.read_again(seen.id);
+                follow.complete = true;
+            }
+            OfEvent::ReadIsDue => follow.complete = true,
+            OfEvent::LookSoon => follow.sync = true,
+            OfEvent::Skip => {}
+        }
+        Ok(())
+    }
+
+    fn row(&self, db: &mut TenantConn<'_>, id: i64) -> Result<Option<Worklog>> {
+        match self.rows.get(&id) {
+            Some(row) => Ok(Some(row.clone())),
+            None => Ok(worklogs::by_ids(db, &[id])?.pop()),
+        }
+    }
+
+    fn put(&mut self, row: Worklog) {
+        let version = Version {
+            updated: row.updated,
+            read_after: row.read_after,
+            unreadable_since: row.unreadable_since,
+        };
+        self.known.entry(row.id).or_default().version = Some(version);
+        self.unread.remove(&row.id);
+        self.rows.insert(row.id, row);
+    }
+
+    fn read_again(&mut self, id: i64) {
+        if let Some(version) = self.known.get_mut(&id).and_then(|known| known.version.as_mut()) {
+            version.read_after = Some(self.now);
+            self.unread.insert(id);
+        }
+    }
+
+    fn delete(&mut self, id: i64) {
+        let tombstone = Tombstone { cause: Cause::Worklog, recorded_at: self.now };
+        self.known.insert(id, Known { version: None, tombstone: Some(tombstone) });
+        self.rows.remove(&id);
+        self.unread.remove(&id);
+        self.deleted.insert(id);
+    }
+
+    fn write(self, db: &mut TenantConn<'_>) -> Result<()> {
+        let rows: Vec<Worklog> = self.rows.into_values().collect();
+        // An event carries no tags: they stay.
+        worklogs::put_keeping_tags(db, &rows)?;
+        worklogs::mark_unread(db, &self.unread.into_iter().collect::<Vec<_>>(), self.now)?;
+        let deleted: Vec<i64> = self.deleted.into_iter().collect();
+        apply::deleted(db, &deleted, self.now)?;
+        Ok(())
+    }
+}
+
+/// What the event carries; what it does not carry stays, and who may see it is unknown until it was read.
+fn row(seen: &Seen, have: Option<Worklog>, now: i64) -> Worklog {
+    let (known_account, known_comment) =
+        have.map_or((String::new(), None), |have| (have.account_id, have.comment));
+    Worklog {
+        id: seen.id,
+        issue_id: seen.issue_id,
+        account_id: if seen.account_id.is_empty() { known_account } else { seen.account_id.clone() },
+        comment: seen.comment.as_deref().map(Plain::new).or(known_comment),
+        created: seen.created,
+        updated: seen.updated,
+        started: seen.started,
+        seconds: seen.seconds,
+        visibility: Visibility::Unknown,
+        tags: Vec::new(),
+        read_after: Some(now),
+        unreadable_since: None,
+    }
+}
+
+/// Whether an event tells what we have. It may carry the comment as text where we have a document.
+fn same(have: &Worklog, seen: &Seen) -> bool {
+    let text = |comment: &str| serde_json::from_str::<Value>(comment).map(|value| adf::to_text(&value)).ok();
+    let same_comment = match (&have.comment, &seen.comment) {
+        (_, None) => true,
+        (Some(have), Some(seen)) => text(have.expose()) == text(seen),
+        (None, Some(seen)) => text(seen).is_some_and(|text| text.is_empty()),
+    };
+    have.issue_id == seen.issue_id
+        && have.started == seen.started
+        && have.seconds == seen.seconds
+        && (seen.account_id.is_empty() || have.account_id == seen.account_id)
+        && same_comment
+}
