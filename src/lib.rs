@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod sites;
 pub mod sync;
 pub mod tags;
+pub mod task;
 pub mod telemetry;
 pub mod tenants;
 pub mod web;

@@ -4,6 +4,7 @@ use super::Kind;
 use crate::app::App;
 use crate::jira::error::JiraError;
 use crate::sync::feed::jira_cause;
+use crate::task;
 use crate::tenants::Tenant;
 use crate::{lifecycle, sync};
 use anyhow::Context;
@@ -74,24 +75,13 @@ async fn run_one(app: &Arc<App>, job: Job) {
     let span = tracing::info_span!("job", job.kind, job.id, tenant.id = job.tenant_id);
     let (this, work) = (Arc::clone(app), job.clone());
     // A task of its own: a panic ends this job and not the runner.
-    let task = tokio::spawn(async move { dispatch(&this, &work).await }.instrument(span.clone()));
-    let abort = AbortOnDrop(task.abort_handle());
+    let task = task::join(async move { dispatch(&this, &work).await }).instrument(span.clone());
     let result = match task.await {
         Ok(result) => result,
         Err(join) if join.is_cancelled() => return,
         Err(_) => Err(anyhow::anyhow!("the job panicked")),
     };
-    drop(abort);
     settle(app, &job, result).instrument(span).await;
-}
-
-/// A job ends with the task that waits for it.
-struct AbortOnDrop(tokio::task::AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 async fn dispatch(app: &Arc<App>, job: &Job) -> anyhow::Result<()> {

@@ -90,6 +90,20 @@ fn columns(conn: &mut Conn) -> Vec<String> {
     rows.into_iter().map(|row| row.name).collect()
 }
 
+/// A bulk load drops and makes indexes by statements of its own: they have to be those of the migrations.
+#[test]
+fn the_indexes_of_a_bulk_load_are_those_of_the_migrations() {
+    let dir = tempfile::TempDir::new().expect("a folder");
+    let path = dir.path().join("template.db");
+    migrate::make_template(&path).expect("a template");
+    let mut conn = Conn::establish(path.to_str().expect("UTF-8")).expect("a connection");
+    for (name, create) in crate::tenant::worklogs::BULK_INDEXES {
+        let sql = format!("SELECT sql AS name FROM sqlite_master WHERE type = 'index' AND name = '{name}'");
+        let found: Column = diesel::sql_query(sql).get_result(&mut conn).expect("the index is there");
+        assert_eq!(found.name, create);
+    }
+}
+
 #[test]
 fn every_column_of_a_tenant_database_has_its_reason() {
     let dir = tempfile::TempDir::new().expect("a folder");

@@ -1,6 +1,7 @@
 //! Takes what Jira returned into the copy, as [`super::order`] decides. Runs inside the tenant's write transaction.
 
 use super::order::{self, Known, OfAbsence, OfRead};
+use super::told::CONTAINER_GONE;
 use crate::jira::worklogs::{RemoteVisibility, RemoteWorklog};
 use crate::worklogs::property;
 use hourbook_crypto::tenant::TenantCipher;
@@ -8,7 +9,7 @@ use hourbook_store::error::Result;
 use hourbook_store::plain::Plain;
 use hourbook_store::tenant::tombstones::{self, Cause};
 use hourbook_store::tenant::worklogs::{self, Visibility, Worklog};
-use hourbook_store::tenant::{TenantConn, tags};
+use hourbook_store::tenant::{TenantConn, cursors, tags};
 use std::collections::{HashMap, HashSet};
 
 /// The account id that Atlassian gives when there is none; never stored.
@@ -48,11 +49,14 @@ pub fn read(db: &mut TenantConn<'_>, returned: Vec<RemoteWorklog>, begun_at: i64
     let known = known(db, &ids)?;
     let authors = known_authors(db, &returned, &known)?;
     let mut catalogue = Catalogue::load(db)?;
+    let gone_at = cursors::get(db, CONTAINER_GONE)?.filter(|gone_at| begun_at <= *gone_at);
     let (mut back, mut again) = (Vec::new(), Vec::new());
     // What came without properties says nothing of tags.
-    let (mut tagged, mut untagged) = (HashMap::with_capacity(returned.len()), HashMap::new());
+    let (mut tagged, mut untagged) = (HashMap::new(), HashMap::new());
+    let mut new = HashMap::with_capacity(returned.len());
     for remote in returned {
         let id = remote.id;
+        let is_new = !known.contains_key(&id);
         let known = known.get(&id).copied().unwrap_or_default();
         let read_after = match order::of_read(known, remote.updated, begun_at) {
             OfRead::Skip => continue,
@@ -69,23 +73,25 @@ pub fn read(db: &mut TenantConn<'_>, returned: Vec<RemoteWorklog>, begun_at: i64
         let carries_tags = remote.properties.is_some();
         let tags = catalogue.learn(db, &remote)?;
         let mut row = complete_row(db.cipher(), remote, tags);
-        row.read_after = read_after;
+        row.read_after = read_after.max(gone_at.map(|at| at + 1));
         if row.account_id.is_empty() {
             row.account_id = authors.get(&id).cloned().unwrap_or_default();
         }
-        if carries_tags {
-            tagged.insert(id, row)
-        } else {
-            untagged.insert(id, row)
+        let rows = match carries_tags {
+            true if is_new => &mut new,
+            true => &mut tagged,
+            false => &mut untagged,
         };
+        rows.insert(id, row);
     }
     tombstones::lift(db, &back)?;
     // By a read that begins later than this one.
     worklogs::mark_unread(db, &again, begun_at + 1)?;
-    let (tagged, untagged) = (in_order(tagged), in_order(untagged));
+    let (new, tagged, untagged) = (in_order(new), in_order(tagged), in_order(untagged));
+    worklogs::put_new(db, &new)?;
     worklogs::put(db, &tagged)?;
     worklogs::put_keeping_tags(db, &untagged)?;
-    let written = i64::try_from(tagged.len() + untagged.len()).unwrap_or(i64::MAX);
+    let written = i64::try_from(new.len() + tagged.len() + untagged.len()).unwrap_or(i64::MAX);
     Ok(Applied { written, junk: catalogue.junk })
 }
 

@@ -2,7 +2,7 @@
 //! before anything goes, because issues may have moved to another project, and worklogs to another issue, without
 //! any event.
 
-use super::apply;
+use super::{apply, complete};
 use crate::app::App;
 use crate::jira::client::SiteClient;
 use crate::jira::issues::BULK_MAX;
@@ -32,6 +32,13 @@ pub async fn issue_gone(app: &App, tenant: &Tenant, issue_id: i64) -> anyhow::Re
 pub async fn project_gone(app: &App, tenant: &Tenant, project_id: i64) -> anyhow::Result<()> {
     let db = app.db(tenant).await?;
     let jira = app.jira.as_app(&tenant.site, Class::Event);
+    // Of new issues the project is not known yet: whether they went is seen by asking for their worklogs.
+    let now = app.clock.now_ms();
+    db.write(move |db| {
+        let ids = worklogs::ids_without_project(db)?;
+        worklogs::mark_unread(db, &ids, now)
+    })
+    .await?;
     let mapped = db.read(move |db| issues::of_project(db, project_id)).await?;
     let mut removed = 0;
     for some in mapped.chunks(BULK_MAX) {
@@ -42,6 +49,7 @@ pub async fn project_gone(app: &App, tenant: &Tenant, project_id: i64) -> anyhow
         let went: Vec<i64> = some.iter().filter(|id| !found.contains_key(id)).copied().collect();
         removed += take_along(&db, &jira, project_id, went).await?;
     }
+    complete::unread(&db, &jira).await?;
     tracing::info!(project.id = project_id, removed, "the worklogs of a deleted project are gone");
     Ok(())
 }

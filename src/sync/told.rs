@@ -16,6 +16,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// Cursor that tells when the last webhook was applied, by our clock.
 pub const LAST_WEBHOOK: &str = "webhook";
 
+/// Cursor: when an issue or project last went, by our clock. What a read from before returned may have gone with it,
+/// so that it has to be read again.
+pub(super) const CONTAINER_GONE: &str = "container_gone";
+
 /// What has to follow outside the tenant's transaction.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct FollowUps {
@@ -57,8 +61,12 @@ pub fn apply(db: &mut TenantConn<'_>, events: &[Event], now: i64) -> Result<Foll
                 issues::moved(db, *issue_id, *project_id)?;
                 follow.permissions = true;
             }
-            Event::IssueDeleted { issue_id } => follow.issues_gone.push(*issue_id),
+            Event::IssueDeleted { issue_id } => {
+                cursors::set(db, CONTAINER_GONE, now)?;
+                follow.issues_gone.push(*issue_id);
+            }
             Event::ProjectGone { project_id } => {
+                cursors::set(db, CONTAINER_GONE, now)?;
                 follow.projects_gone.push(*project_id);
                 follow.permissions = true;
             }

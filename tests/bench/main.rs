@@ -10,6 +10,7 @@
 mod canned;
 mod full_sync;
 mod load;
+mod upsert;
 mod webhooks;
 
 use std::fmt::Write;
@@ -20,10 +21,23 @@ fn main() {
         return;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    // `cargo bench --bench bench -- full` runs one section and writes nothing.
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| name.contains(wanted));
     let mut page = head();
-    page += &runtime.block_on(webhooks::run());
-    page += &runtime.block_on(full_sync::run());
+    if is_wanted("webhooks") {
+        page += &runtime.block_on(webhooks::run());
+    }
+    if is_wanted("upsert") {
+        page += &runtime.block_on(upsert::run());
+    }
+    if is_wanted("full_sync") {
+        page += &runtime.block_on(full_sync::run());
+    }
     print!("{page}");
+    if !wanted.is_empty() {
+        return;
+    }
     std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/BENCHMARKS.md"), page).unwrap();
 }
 

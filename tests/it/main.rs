@@ -4,6 +4,8 @@
 
 mod architecture;
 mod auth;
+mod budget;
+mod chaos;
 mod config;
 mod conformance;
 mod lifecycle;

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 /// No webhook arrives, and Jira does not know that it does not.
-const DEAF: Delivery = Delivery { lost: 100, doubled: 0, late: 0, held: false };
+const DEAF: Delivery = Delivery { lost: 100, doubled: 0, late: 0, held: false, spares_containers: false };
 
 async fn run(world: &World, kind: Kind) {
     let app = &world.running().app;
@@ -355,7 +355,7 @@ async fn restricted_worklogs_are_shown_as_jira_shows_them() {
         async move {
             let list =
                 world.as_user(account).get(&format!("/api/v1/issues/{}/worklogs", world.ids.issue)).await;
-            list.json["items"].as_array().unwrap().iter().any(|item| item["id"].as_str() == Some(id_text)
+            list.json["items"].as_array().unwrap().iter().any(|item| item["id"].as_str() == Some(id_text))
         }
     };
     assert!(sees(ANA).await, "in the group");

@@ -8,7 +8,7 @@ use serde_json::json;
 use std::time::Duration;
 
 /// No webhook arrives.
-const DEAF: Delivery = Delivery { lost: 100, doubled: 0, late: 0, held: false };
+const DEAF: Delivery = Delivery { lost: 100, doubled: 0, late: 0, held: false, spares_containers: false };
 
 /// Promise E2: what webhooks did not tell is found by the next incremental sync.
 #[tokio::test]

@@ -27,7 +27,13 @@ async fn events_are_applied_as_they_come() {
 #[tokio::test]
 async fn doubled_late_and_reordered_events_end_in_the_same_state() {
     let world = World::installed().await;
-    world.site.deliver_webhooks(Delivery { lost: 0, doubled: 40, late: 60, held: false });
+    world.site.deliver_webhooks(Delivery {
+        lost: 0,
+        doubled: 40,
+        late: 60,
+        held: false,
+        spares_containers: false,
+    });
     let mut ids = Vec::new();
     for at in 0..40 {
         ids.push(world.site.log_work(BEN, world.ids.issue, Work::of(600 + at, "canary out of order")));

@@ -122,13 +122,23 @@ impl Site {
 
     /// A token for one request of Jira's server, or of a page load if there is a person.
     pub fn request_token(&self, method: &str, target: &str, account_id: Option<&str>) -> String {
+        self.signed(method, target, account_id, &self.installation().secret)
+    }
+
+    pub(crate) fn signed(
+        &self,
+        method: &str,
+        target: &str,
+        account_id: Option<&str>,
+        secret: &str,
+    ) -> String {
         let now = self.clock.now_ms() / 1000;
         let mut claims = json!({ "iss": self.client_key(), "iat": now, "exp": now + 180,
             "qsh": qsh::hash(method, target), "context": {} });
         if let Some(account_id) = account_id {
             claims["sub"] = json!(account_id);
         }
-        tokens::hs256(&claims, &self.installation().secret)
+        tokens::hs256(&claims, secret)
     }
 
     /// The address of a page of the app as the iframe loads it.

@@ -109,6 +109,8 @@ pub struct Delivery {
     pub late: u32,
     /// Kept back until released.
     pub held: bool,
+    /// Whether events of issues and projects are never lost, of which no feed tells.
+    pub spares_containers: bool,
 }
 
 /// A webhook on its way.
@@ -225,6 +227,10 @@ pub struct State {
     pub licence: Option<bool>,
     /// How long changes are withheld from the feeds, ms.
     pub withheld_ms: i64,
+    /// Changes in a page of a feed.
+    pub feed_page: usize,
+    /// Events that went out, lost ones included.
+    pub emitted: u64,
     /// Whether a feed includes the instant that it is asked from, which is not documented.
     pub feeds_include_since: bool,
     /// Whether the deleted feed names worklogs that went with their issue.
@@ -244,6 +250,7 @@ impl State {
             takes_properties: true,
             most_per_issue: 10_000,
             withheld_ms: 60_000,
+            feed_page: 1000,
             last_id: 10_000,
             ..Self::default()
         }

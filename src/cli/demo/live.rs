@@ -10,7 +10,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 /// Out of a hundred webhooks.
-const LUCK: Delivery = Delivery { lost: 5, doubled: 10, late: 20, held: false };
+const LUCK: Delivery = Delivery { lost: 5, doubled: 10, late: 20, held: false, spares_containers: false };
 /// How often the table is drawn anew, and printed where there is no terminal.
 const TABLE: Duration = Duration::from_secs(1);
 const PRINTED: Duration = Duration::from_secs(10);

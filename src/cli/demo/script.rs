@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Out of a hundred webhooks.
-const LUCK: Delivery = Delivery { lost: 10, doubled: 15, late: 30, held: false };
+const LUCK: Delivery = Delivery { lost: 10, doubled: 15, late: 30, held: false, spares_containers: false };
 /// What people do in each site.
 const STEPS: usize = 150;
 /// Words that stand in seeded comments and names, and must stand in no file.

@@ -110,8 +110,14 @@ pub(super) fn of_worklogs(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<HashMa
 }
 
 pub(super) fn replace_on(db: &mut TenantConn<'_>, worklogs: &[Worklog]) -> Result<()> {
-    let ids: Vec<i64> = worklogs.iter().map(|worklog| worklog.id).collect();
-    diesel::delete(wt::worklog_tags.filter(wt::client_worklog_id.eq_any(&ids))).execute(db.conn)?;
+    for some in worklogs.chunks(ROWS) {
+        let ids: Vec<i64> = some.iter().map(|worklog| worklog.id).collect();
+        diesel::delete(wt::worklog_tags.filter(wt::client_worklog_id.eq_any(&ids))).execute(db.conn)?;
+    }
+    add_to(db, worklogs)
+}
+
+pub(super) fn add_to(db: &mut TenantConn<'_>, worklogs: &[Worklog]) -> Result<()> {
     let rows: Vec<_> = worklogs
         .iter()
         .flat_map(|worklog| worklog.tags.iter().map(|tag| (worklog.id, *tag)))

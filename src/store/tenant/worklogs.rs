@@ -156,6 +156,12 @@ pub fn put(db: &mut TenantConn<'_>, worklogs: &[Worklog]) -> Result<()> {
     tags::replace_on(db, worklogs)
 }
 
+/// Like [`put`] for worklogs that are not in the copy yet: there are no tags to replace.
+pub fn put_new(db: &mut TenantConn<'_>, worklogs: &[Worklog]) -> Result<()> {
+    put_keeping_tags(db, worklogs)?;
+    tags::add_to(db, worklogs)
+}
+
 /// Like [`put`], but the tags stay as they are: for sources that do not carry them.
 pub fn put_keeping_tags(db: &mut TenantConn<'_>, worklogs: &[Worklog]) -> Result<()> {
     for some in worklogs.chunks(ROWS) {
@@ -359,6 +365,28 @@ pub fn clamp_unread(db: &mut TenantConn<'_>, now: i64) -> Result<usize> {
         .execute(db.conn)?)
 }
 
+/// Indexes that a bulk load is slowed down by, as the migrations make them; a test compares them.
+pub(crate) const BULK_INDEXES: [(&str, &str); 2] = [
+    ("worklogs_by_start", "CREATE INDEX worklogs_by_start ON worklogs (started, client_worklog_id)"),
+    ("worklogs_by_issue", "CREATE INDEX worklogs_by_issue ON worklogs (client_issue_id, started)"),
+];
+
+/// Drops the indexes that slow a bulk load down. Everything goes on working, slower.
+pub fn drop_indexes(db: &mut TenantConn<'_>) -> Result<()> {
+    for (name, _) in BULK_INDEXES {
+        diesel::sql_query(format!("DROP INDEX IF EXISTS {name}")).execute(db.conn)?;
+    }
+    Ok(())
+}
+
+/// Makes the indexes again that are missing.
+pub fn make_indexes(db: &mut TenantConn<'_>) -> Result<()> {
+    for (_, create) in BULK_INDEXES {
+        diesel::sql_query(create.replace("CREATE INDEX", "CREATE INDEX IF NOT EXISTS")).execute(db.conn)?;
+    }
+    Ok(())
+}
+
 /// How many worklogs are unreadable.
 pub fn count_unreadable(db: &mut TenantConn<'_>) -> Result<i64> {
     Ok(w::worklogs.filter(w::unreadable_since.is_not_null()).count().get_result(db.conn)?)
@@ -392,6 +420,16 @@ pub fn walk(db: &mut TenantConn<'_>, after: i64, limit: i64) -> Result<Vec<i64>>
 /// Issues with worklogs, ascending.
 pub fn issues(db: &mut TenantConn<'_>) -> Result<Vec<i64>> {
     Ok(w::worklogs.select(w::client_issue_id).distinct().order(w::client_issue_id).load(db.conn)?)
+}
+
+/// Worklogs on issues whose project is not known.
+pub fn ids_without_project(db: &mut TenantConn<'_>) -> Result<Vec<i64>> {
+    use schema::issues;
+    Ok(w::worklogs
+        .left_join(issues::table.on(issues::client_issue_id.eq(w::client_issue_id)))
+        .filter(issues::client_project_id.is_null())
+        .select(w::client_worklog_id)
+        .load(db.conn)?)
 }
 
 /// Issues with worklogs whose project is not known yet.

@@ -4,6 +4,7 @@ use super::super::feed::{FeedError, Page, Walk};
 use super::super::{apply, complete};
 use crate::jira::client::SiteClient;
 use crate::jira::worklogs::{LIST_MAX, RemoteWorklog};
+use crate::task;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use hourbook_store::tenant::{TenantDb, cursors, worklogs};
 use std::collections::BTreeSet;
@@ -137,7 +138,8 @@ pub(super) async fn produce(walk: Walk, reader: Reader, pages: mpsc::Sender<Read
             }
         }
     });
-    let reads = feed.map_ok(|page| reader.clone().read(page)).try_buffered(IN_FLIGHT);
+    // Each in a task of its own: what was fetched is parsed on all cores.
+    let reads = feed.map_ok(|page| task::spawn(reader.clone().read(page))).try_buffered(IN_FLIGHT);
     let mut reads = std::pin::pin!(reads);
     while let Some(read) = reads.next().await {
         if pages.send(read?).await.is_err() {

@@ -32,7 +32,7 @@ fn page(call: &Call<'_>, feed: &str, state: &State, changes: &BTreeSet<(i64, i64
     let seen = |id: i64| state.worklogs.get(&id).is_none_or(|worklog| call.may_read(state, worklog));
     let mut rest =
         changes.range((from, i64::MIN)..).take_while(|(at, _)| *at <= visible).filter(|(_, id)| seen(*id));
-    let values: Vec<(i64, i64)> = rest.by_ref().take(PAGE).copied().collect();
+    let values: Vec<(i64, i64)> = rest.by_ref().take(state.feed_page).copied().collect();
     let last_page = rest.next().is_none();
     let until = values.last().map_or(since, |(at, _)| *at);
     let url = |since: i64| format!("{}/rest/api/3/worklog/{feed}?since={since}", call.site.base_url);

@@ -1,0 +1,78 @@
+//! The server in a process of its own: this very binary, started again.
+
+use hourbook::clock::Clock;
+use hourbook::config::{Config, Env, Tuning};
+use hourbook::web::server;
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// Marks the process as the server of a run.
+const MARK: &str = "CHAOS_CHILD";
+
+/// Shorter waits than people have, so that a run sees more.
+pub fn tuning() -> Tuning {
+    Tuning {
+        retry_base: Duration::from_millis(10),
+        jira_timeout: Duration::from_secs(2),
+        tick: Duration::from_millis(30),
+        open_tenants: 8,
+    }
+}
+
+/// Runs until it is killed.
+pub async fn serve() {
+    if std::env::var_os(MARK).is_none() {
+        return;
+    }
+    let filter = std::env::var("CHAOS_LOG").unwrap_or_else(|_| "error".into());
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let mut config = Config::from_env(&hourbook::config::env()).unwrap();
+    config.tuning = tuning();
+    let listeners = [config.listen, config.ops_listen].map(|at| TcpListener::bind(at).unwrap());
+    let _running = server::start(config, Clock::system(), listeners).await.unwrap();
+    std::future::pending::<()>().await;
+}
+
+/// A server that may be killed.
+pub struct Process {
+    env: Env,
+    child: Option<Child>,
+}
+
+impl Process {
+    pub fn new(env: Env) -> Self {
+        Self { env, child: None }
+    }
+
+    pub fn start(&mut self) {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["chaos::child", "--exact", "--ignored", "--nocapture", "--quiet"])
+            .env_clear()
+            .envs(&self.env)
+            .env(MARK, "1")
+            .envs(std::env::var("CHAOS_LOG").map(|log| ("CHAOS_LOG", log)))
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+    }
+
+    /// SIGKILL: nothing is flushed, nothing said goodbye to.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    pub fn env(&self) -> &Env {
+        &self.env
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
