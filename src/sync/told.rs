@@ -59,7 +59,13 @@ pub fn apply(db: &mut TenantConn<'_>, events: &[Event], now: i64) -> Result<Foll
             Event::WorklogDeleted { id } => batch.delete(*id),
             Event::IssueMoved { issue_id, project_id } => {
                 issues::moved(db, *issue_id, *project_id)?;
+                // The project that it moved to may have gone before we heard of the move.
+                batch.write(db)?;
+                let on_it = worklogs::ids_on_issues(db, &[*issue_id])?;
+                worklogs::mark_unread(db, &on_it, now)?;
+                batch = Batch::load(db, &ids, now)?;
                 follow.permissions = true;
+                follow.complete |= !on_it.is_empty();
             }
             Event::IssueDeleted { issue_id } => {
                 cursors::set(db, CONTAINER_GONE, now)?;

@@ -446,3 +446,44 @@ async fn a_restored_backup_of_jira_is_followed() {
     compare::difference(&world, &world.site).await.unwrap();
     world.end().await;
 }
+
+/// An issue moves into a project that goes, and the move is told last: its worklogs go all the same.
+#[tokio::test]
+async fn a_move_that_is_told_after_its_project_went_is_looked_into() {
+    let world = World::installed().await;
+    world.site.deliver_webhooks(Delivery { held: true, ..Delivery::default() });
+    world.site.move_issue(world.ids.issue, world.ids.other_project);
+    world.site.delete_project(world.ids.other_project);
+    let mut events: Vec<_> = world.site.state().outbox.drain(..).collect();
+    events.reverse();
+    for event in &events {
+        assert_eq!(world.site.post_webhook(event).await, 204);
+        world.settle(&world.site).await;
+    }
+    assert_eq!(shown(&world).await, HashSet::new());
+    world.site.deliver_webhooks(Delivery::default());
+    world.end().await;
+}
+
+/// What was read before an issue or project went, and is written after, is read again.
+#[tokio::test]
+async fn a_page_that_was_read_before_a_project_went_does_not_bring_it_back() {
+    let world = World::start().await;
+    // The answer with the worklogs takes its time; the project goes meanwhile.
+    world.site.fail(
+        "POST",
+        "/worklog/list",
+        hourbook_simulator::faults::Fault::SlowAfter(Duration::from_millis(600)),
+        1,
+    );
+    assert_eq!(world.site.install(&world.url(), APP_KEY).await, 204);
+    eventually("the worklogs are on their way", || async {
+        (world.site.calls("/worklog/list") > 0).then_some(()).ok_or_else(|| "not yet".to_owned())
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    world.site.delete_project(world.ids.project);
+    world.settle(&world.site).await;
+    assert_eq!(shown(&world).await, HashSet::from([world.ids.by_cleo, world.ids.by_ben_hidden]));
+    world.end().await;
+}

@@ -16,6 +16,8 @@ pub enum Fault {
     },
     /// The answer takes longer.
     Slow(Duration),
+    /// It is done at once, but the answer takes longer.
+    SlowAfter(Duration),
     /// It is done, but the connection breaks before the answer.
     HangUpAfter,
     /// The connection breaks before anything is done.

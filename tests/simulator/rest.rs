@@ -167,6 +167,10 @@ pub(crate) async fn answer(request: HttpRequest, body: web::Bytes, site: web::Da
     }
     match fault {
         Some(Fault::HangUpAfter) => hang_up(&site),
+        Some(Fault::SlowAfter(pause)) => {
+            tokio::time::sleep(pause).await;
+            respond(&site, answer)
+        }
         Some(Fault::StatusAfter(status)) => error_only(&site, status),
         _ => respond(&site, answer),
     }
