@@ -3,7 +3,7 @@
 CARGO ?= cargo
 ARGS ?=
 
-.PHONY: demo test bench run setup
+.PHONY: demo test bench chaos run setup
 
 # The whole life of an installation against a simulated Jira Cloud; `make demo ARGS=--script` checks itself and ends.
 demo: setup
@@ -19,6 +19,10 @@ test: setup
 # Figures, written to BENCHMARKS.md.
 bench: setup
 	$(CARGO) bench --bench bench
+
+# The copy under fire for ten minutes, with new seeds; CHAOS_SEED=7 replays one.
+chaos: setup
+	CHAOS_SECS=$${CHAOS_SECS:-600} $(CARGO) test --features demo --test it chaos::the -- --nocapture
 
 # A server for development on loopback. Makes a master key once.
 run: setup data/master.key

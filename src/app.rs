@@ -133,6 +133,7 @@ impl App {
     /// Forgets everything that memory holds of a tenant and closes its database.
     pub fn forget(&self, tenant_id: &str, client_key: &str) {
         self.forget_memory(tenant_id, client_key);
+        self.progresses.clear(tenant_id);
         self.tenants.close(tenant_id);
     }
 }

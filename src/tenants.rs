@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Tenants whose opened secrets are kept in memory.
-const REMEMBERED: usize = 20_000;
+const REMEMBERED: usize = 2_000;
 
 /// An installation with its secrets opened.
 pub struct Tenant {

@@ -63,6 +63,23 @@ impl Db {
         .await
     }
 
+    /// Like [`Db::write`], but what it wrote is on disk only with the next durable write. Nothing is torn by a loss of
+    /// power: the database is as it was at some moment before.
+    pub async fn write_relaxed<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let pool = self.writer.clone();
+        blocking(move || {
+            let conn: &mut Conn = &mut *pool.get()?;
+            conn.batch_execute("PRAGMA synchronous = NORMAL")?;
+            let result = conn.immediate_transaction(work);
+            conn.batch_execute("PRAGMA synchronous = FULL")?;
+            result
+        })
+        .await
+    }
+
     /// The writer for code that is on a blocking thread already.
     pub fn write_blocking<T>(&self, work: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
         let conn: &mut Conn = &mut *self.writer.get()?;

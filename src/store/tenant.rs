@@ -21,6 +21,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// A condition: the column is among the ids. One bind, however many there are.
+pub(crate) fn among<T: 'static>(
+    column: &str,
+    ids: &[i64],
+) -> Box<dyn diesel::BoxableExpression<T, diesel::sqlite::Sqlite, SqlType = diesel::sql_types::Bool>> {
+    let list = ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+    let condition = diesel::dsl::sql::<diesel::sql_types::Bool>(column)
+        .sql(" IN (SELECT value FROM json_each(")
+        .bind::<diesel::sql_types::Text, _>(format!("[{list}]"))
+        .sql("))");
+    Box::new(condition)
+}
+
 /// A connection together with the cipher of its tenant; what queries take.
 pub struct TenantConn<'a> {
     pub(crate) conn: &'a mut Conn,
@@ -71,6 +84,16 @@ impl TenantDb {
     ) -> Result<T> {
         let this = Arc::clone(self);
         self.db.read(move |conn| this.run(conn, work)).await
+    }
+
+    /// Like [`TenantDb::write`] for what Jira can tell again, with the position up to which it was told in the same
+    /// transaction: it is on disk only with the next durable write.
+    pub async fn write_relaxed<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&mut TenantConn<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let this = Arc::clone(self);
+        self.db.write_relaxed(move |conn| this.run(conn, work)).await
     }
 
     /// Runs `work` in a transaction on the tenant's one writer; durable when it returns.

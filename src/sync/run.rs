@@ -8,14 +8,14 @@ mod pages;
 mod verify;
 
 use super::feed::{FeedError, Walk, jira_cause};
-use super::status::{IN_STEP, PAUSED, Progress, Shown};
+use super::status::{IN_STEP, PAUSED, Progress, Shown, waits_for_quota};
 use super::{apply, complete, told};
 use crate::alarm::{self, Alarm};
 use crate::app::App;
 use crate::jira::client::SiteClient;
 use crate::jira::error::JiraError;
 use crate::jira::meter::Class;
-use crate::jira::{time, worklogs::Feed};
+use crate::jira::worklogs::Feed;
 use crate::jobs::{self, Kind};
 use crate::tenants::Tenant;
 use hourbook_store::control::{installations, jobs as queue};
@@ -271,31 +271,33 @@ impl Run {
         let mut counts = self.progress.counts;
         counts.pages += i64::try_from(pages.len())?;
         let (run_id, now) = (self.run_id, self.app.clock.now_ms());
-        let (taken, junk) = self
-            .db
-            .write(move |db| {
-                let mut junk = 0;
-                for read in pages {
-                    let applied = apply::read(db, read.worklogs, read.begun_at)?;
-                    counts.written += applied.written;
-                    junk += applied.junk;
-                    counts.unreadable += apply::absent(db, &read.missing, read.begun_at, now)?.hidden;
-                }
-                if mode == Mode::Full {
-                    cursors::set(db, FULL, until)?;
-                }
-                if cursors::get(db, DELETED)?.is_none() {
-                    cursors::set(db, DELETED, deleted_from)?;
-                }
-                advance(db, UPDATED_SO_FAR, until)?;
-                // Without Jira's own clock nothing is claimed.
-                if let Some(asked_at) = asked_at.filter(|_| last) {
-                    advance(db, IN_STEP_SO_FAR, asked_at - WITHHELD_MS)?;
-                }
-                runs::progress(db, run_id, counts)?;
-                Ok((counts, junk))
-            })
-            .await?;
+        let write = move |db: &mut TenantConn<'_>| {
+            let mut junk = 0;
+            for read in pages {
+                let applied = apply::read(db, read.worklogs, read.begun_at)?;
+                counts.written += applied.written;
+                junk += applied.junk;
+                counts.unreadable += apply::absent(db, &read.missing, read.begun_at, now)?.hidden;
+            }
+            if mode == Mode::Full {
+                cursors::set(db, FULL, until)?;
+            }
+            if cursors::get(db, DELETED)?.is_none() {
+                cursors::set(db, DELETED, deleted_from)?;
+            }
+            advance(db, UPDATED_SO_FAR, until)?;
+            // Without Jira's own clock nothing is claimed.
+            if let Some(asked_at) = asked_at.filter(|_| last) {
+                advance(db, IN_STEP_SO_FAR, asked_at - WITHHELD_MS)?;
+            }
+            runs::progress(db, run_id, counts)?;
+            Ok((counts, junk))
+        };
+        // The position goes with the pages: after a loss of power, a full sync goes on from an earlier one.
+        let (taken, junk) = match mode {
+            Mode::Full => self.db.write_relaxed(write).await?,
+            Mode::Incremental | Mode::Reconcile => self.db.write(write).await?,
+        };
         self.jira.ignored(junk);
         self.progress.counts = taken;
         self.progress.fraction = fraction(self.progress.first_change, until, asked_at);
@@ -440,10 +442,7 @@ impl Run {
         };
         let until = now.saturating_add(wait_secs.saturating_mul(1000));
         self.progress.waits_until = Some(until);
-        End::Waiting(format!(
-            "Jira takes no more requests from Hourbook for the moment. It goes on by itself at {}.",
-            time::rfc3339(until)
-        ))
+        End::Waiting(waits_for_quota(until))
     }
 
     fn told(&self, now: i64) {

@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::error::AppResult;
 use crate::jira::meter::{Class, Meter};
+use crate::jira::time;
 use crate::lifecycle::suspend;
 use crate::tenants::Tenant;
 use hourbook_store::control::jobs::{self, Job};
@@ -54,9 +55,14 @@ impl Progress {
     }
 }
 
-/// Syncs that run now, by tenant.
+/// Counting a table of this many rows takes a moment, so the count is remembered.
+const MANY: i64 = 100_000;
+/// How long it is, ms.
+const COUNT_HOLDS_MS: i64 = 10_000;
+
+/// Syncs that run now, by tenant; and how many worklogs large tenants had when they were last counted.
 #[derive(Default)]
-pub struct Progresses(Mutex<HashMap<String, Progress>>);
+pub struct Progresses(Mutex<HashMap<String, Progress>>, Mutex<HashMap<String, (i64, i64)>>);
 
 impl Progresses {
     /// Notes how far a tenant's sync is.
@@ -69,9 +75,23 @@ impl Progresses {
         self.0.lock().get(tenant_id).copied()
     }
 
-    /// A tenant's sync has ended.
+    /// A tenant's sync has ended: it is counted anew.
     pub fn clear(&self, tenant_id: &str) {
         self.0.lock().remove(tenant_id);
+        self.1.lock().remove(tenant_id);
+    }
+
+    fn counted(&self, tenant_id: &str, now: i64) -> Option<i64> {
+        let counts = self.1.lock();
+        counts.get(tenant_id).filter(|(_, at)| (now - at).abs() < COUNT_HOLDS_MS).map(|(count, _)| *count)
+    }
+
+    fn note_count(&self, tenant_id: &str, count: i64, now: i64) {
+        let mut counts = self.1.lock();
+        counts.retain(|_, (_, at)| (now - *at).abs() < COUNT_HOLDS_MS);
+        if count >= MANY {
+            counts.insert(tenant_id.to_owned(), (count, now));
+        }
     }
 }
 
@@ -120,6 +140,12 @@ impl Status {
     }
 }
 
+/// Why a sync waits, and until when.
+pub fn waits_for_quota(until: i64) -> String {
+    let until = time::rfc3339(until);
+    format!("Jira takes no more requests from Hourbook for the moment. It goes on by itself at {until}.")
+}
+
 /// What the tenant's own database says.
 struct Own {
     worklogs: i64,
@@ -140,10 +166,12 @@ pub async fn of(app: &App, tenant: &Tenant) -> AppResult<Status> {
         return Ok(Status::suspended(tenant.state_reason.as_deref()));
     }
     let db = app.db(tenant).await?;
+    let now = app.clock.now_ms();
+    let counted = app.progresses.counted(&tenant.id, now);
     let own = db
-        .read(|db| {
+        .read(move |db| {
             Ok(Own {
-                worklogs: worklogs::count(db)?,
+                worklogs: counted.map_or_else(|| worklogs::count(db), Ok)?,
                 unread: worklogs::count_unread(db)?,
                 unreadable: worklogs::count_unreadable(db)?,
                 restricted: worklogs::count_restricted(db)?,
@@ -153,12 +181,15 @@ pub async fn of(app: &App, tenant: &Tenant) -> AppResult<Status> {
             })
         })
         .await?;
+    if counted.is_none() {
+        app.progresses.note_count(&tenant.id, own.worklogs, now);
+    }
     let backlog = app.inbox.backlog(&tenant.id).await?;
     let id = tenant.id.clone();
     let open_jobs = app.control.read(move |conn| jobs::open_of_tenant(conn, &id)).await?;
     let progress = app.progresses.get(&tenant.id);
-    let held_until = app.jira.meter.held_until(&tenant.id, app.clock.now_ms());
-    let (state, reason) = state(&own, &open_jobs, progress.as_ref(), held_until, app.clock.now_ms());
+    let held_until = app.jira.meter.held_until(&tenant.id, now);
+    let (state, reason) = state(&own, &open_jobs, progress.as_ref(), held_until, now);
     Ok(Status {
         state,
         reason,
@@ -191,8 +222,8 @@ fn state(
         );
     }
     let newest = own.runs.first();
-    if progress.and_then(|progress| progress.waits_until).is_some_and(|until| until > now) {
-        return ("paused", newest.and_then(|run| run.error.clone()));
+    if let Some(until) = progress.and_then(|progress| progress.waits_until).filter(|until| *until > now) {
+        return ("paused", Some(waits_for_quota(until)));
     }
     let never_finished = own.in_step.is_none();
     let failed = newest.filter(|run| run.state == "failed");

@@ -68,13 +68,23 @@ fn feed(page: usize, pages: usize) -> Bytes {
     json!({ "since": time(page * PAGE), "until": time((page + 1) * PAGE - 1), "lastPage": page + 1 == pages, "values": values }).to_string().into()
 }
 
+/// Four addresses in every user, as Jira sends them.
+fn avatars() -> Value {
+    let url = |size: &str| {
+        format!(
+            "https://avatar-management--avatars.us-west-2.prod.public.atl-paas.net/5b10a2844c20165700ede21g/a0b1c2d3-e4f5/{size}"
+        )
+    };
+    json!({ "48x48": url("48"), "24x24": url("24"), "16x16": url("16"), "32x32": url("32") })
+}
+
 fn list(page: usize) -> Bytes {
     let worklogs: Vec<Value> = (page * PAGE..(page + 1) * PAGE)
         .map(|at| {
             let instant = hourbook::jira::time::format(time(at));
             let user = json!({ "self": "https://acme.atlassian.net/rest/api/3/user?accountId=5b10a2844c20165700ede21g",
                 "accountId": format!("5b10a2844c20165700e{:05}", at % 200), "accountType": "atlassian", "active": true,
-                "displayName": "Somebody Else", "timeZone": "Europe/Berlin", "avatarUrls": {} });
+                "displayName": "Somebody Else", "timeZone": "Europe/Berlin", "avatarUrls": avatars() });
             json!({ "self": format!("https://acme.atlassian.net/rest/api/3/issue/{}/worklog/{}", at % 5000 + 1, id(at)),
                 "id": id(at).to_string(), "issueId": (at % 5000 + 1).to_string(), "author": user, "updateAuthor": user,
                 "comment": { "type": "doc", "version": 1, "content": [{ "type": "paragraph", "content": [

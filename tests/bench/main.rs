@@ -8,8 +8,11 @@
 )]
 
 mod canned;
+mod fleet;
 mod full_sync;
 mod load;
+mod process;
+mod tenants;
 mod upsert;
 mod webhooks;
 
@@ -33,6 +36,12 @@ fn main() {
     }
     if is_wanted("full_sync") {
         page += &runtime.block_on(full_sync::run());
+    }
+    if is_wanted("tenants") {
+        page += &runtime.block_on(tenants::run());
+    }
+    if is_wanted("fleet") {
+        page += &runtime.block_on(fleet::run());
     }
     print!("{page}");
     if !wanted.is_empty() {

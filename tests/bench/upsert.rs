@@ -89,7 +89,7 @@ async fn ours() -> f64 {
     db.write(worklogs::drop_indexes).await.unwrap();
     for first in (1..=ROWS).step_by(usize::try_from(TOGETHER).unwrap()) {
         let rows: Vec<Worklog> = (first..first + TOGETHER).map(worklog).collect();
-        db.write(move |db| worklogs::put_new(db, &rows)).await.unwrap();
+        db.write_relaxed(move |db| worklogs::put_new(db, &rows)).await.unwrap();
     }
     db.write(worklogs::make_indexes).await.unwrap();
     begun.elapsed().as_secs_f64()
@@ -98,7 +98,7 @@ async fn ours() -> f64 {
 pub async fn run() -> String {
     let mut page = format!(
         "## Bulk load of a tenant database\n\n{ROWS} worklogs with comments of {} bytes. *SQLite's own upsert*: a prepared statement into a table without \
-         secondary indexes, 10,000 rows a transaction, nothing flushed or sealed. *Hourbook*: sealed, flushed, {TOGETHER} rows a transaction, all indexes made. Median of three rounds.\n\n\
+         secondary indexes, 10,000 rows a transaction, nothing flushed or sealed. *Hourbook*: sealed, written as a full sync does, {TOGETHER} rows a transaction, all indexes made. Median of three rounds.\n\n\
          | | rows/s | to SQLite's own |\n|---|---|---|\n",
         COMMENT.len()
     );

@@ -64,7 +64,7 @@ pub fn of(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<HashMap<i64, Tombstone
     let mut found = HashMap::new();
     for some in ids.chunks(1000) {
         let rows: Vec<(i64, Option<i64>, i64)> = t::tombstones
-            .filter(t::client_worklog_id.eq_any(some))
+            .filter(super::among("tombstones.client_worklog_id", some))
             .select((t::client_worklog_id, t::client_container_id, t::recorded_at))
             .load(db.conn)?;
         found.extend(rows.into_iter().map(|(id, container, recorded_at)| {

@@ -284,6 +284,7 @@ impl Chaos {
             1 => Fault::HangUpBefore,
             2 => Fault::HangUpAfter,
             3 => Fault::StatusAfter(500),
+            4 if self.rng.random() => Fault::SlowAfter(Duration::from_millis(self.rng.random_range(10..200))),
             4 => Fault::Slow(Duration::from_millis(self.rng.random_range(10..200))),
             5 => Fault::TooMany { reason: "jira-burst-based", retry_after: Some(0) },
             _ => Fault::TooMany { reason: "jira-per-issue-on-write", retry_after: None },
