@@ -522,7 +522,9 @@ fn lost(call: &Call, error: reqwest::Error) -> Tried {
 }
 
 async fn read_body(mut response: reqwest::Response) -> Result<Bytes, Option<reqwest::Error>> {
-    let mut body = BytesMut::new();
+    // As large as it says it is, so that megabytes are not copied again and again while they arrive.
+    let told = response.content_length().and_then(|length| usize::try_from(length).ok());
+    let mut body = BytesMut::with_capacity(told.unwrap_or(0).min(MAX_ANSWER));
     while let Some(chunk) = response.chunk().await.map_err(Some)? {
         if body.len() + chunk.len() > MAX_ANSWER {
             return Err(None);

@@ -64,7 +64,8 @@ impl Db {
     }
 
     /// Like [`Db::write`], but what it wrote is on disk only with the next durable write. Nothing is torn by a loss of
-    /// power: the database is as it was at some moment before.
+    /// power: the database is as it was at some moment before. The log may grow to 250 MiB meanwhile, so that a bulk load
+    /// is not flushed again and again.
     pub async fn write_relaxed<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Conn) -> Result<T> + Send + 'static,
@@ -72,9 +73,9 @@ impl Db {
         let pool = self.writer.clone();
         blocking(move || {
             let conn: &mut Conn = &mut *pool.get()?;
-            conn.batch_execute("PRAGMA synchronous = NORMAL")?;
+            conn.batch_execute("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 64000")?;
             let result = conn.immediate_transaction(work);
-            conn.batch_execute("PRAGMA synchronous = FULL")?;
+            conn.batch_execute("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 8000")?;
             result
         })
         .await

@@ -339,3 +339,18 @@ async fn master_keys_are_changed_without_losing_anything() {
     assert_eq!(world.as_user(BEN).get("/api/v1/tags").await.json["items"][0]["name"], "canary tag of one");
     world.end().await;
 }
+
+/// Many sites install at the same moment, before the key that signs their calls is known: all are taken in.
+#[tokio::test]
+async fn many_sites_install_at_once() {
+    let world = World::start().await;
+    let sites: Vec<_> = (0..40)
+        .map(|number| hourbook_simulator::site::Site::start(&world.cloud, &format!("client-{number}")))
+        .collect();
+    let url = world.url();
+    let installs = sites.iter().map(|site| site.install(&url, APP_KEY));
+    let statuses = futures_util::future::join_all(installs).await;
+    assert!(statuses.iter().all(|status| *status == 204), "{statuses:?}");
+    assert_eq!(world.cloud.key_requests(), 1, "one asked for the key");
+    world.end().await;
+}

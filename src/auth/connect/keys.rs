@@ -21,6 +21,7 @@ pub struct InstallKeys {
     known: Cache<String, DecodingKey>,
     unknown: Cache<String, ()>,
     lookups: Mutex<(i64, u32)>,
+    asking: tokio::sync::Mutex<()>,
     /// By how much the key service's clock is ahead of ours, seconds, as it last said.
     ahead_secs: AtomicI64,
 }
@@ -34,6 +35,7 @@ impl InstallKeys {
             known: Cache::new(100),
             unknown: Cache::builder().max_capacity(1000).time_to_live(UNKNOWN_FOR).build(),
             lookups: Mutex::new((0, 0)),
+            asking: tokio::sync::Mutex::default(),
             ahead_secs: AtomicI64::new(0),
         }
     }
@@ -63,6 +65,14 @@ impl InstallKeys {
         }
         if let Some(key) = self.known.get(kid) {
             return Ok(key);
+        }
+        // Many sites may install at once: one asks, the others take what it got.
+        let _one_asks = self.asking.lock().await;
+        if let Some(key) = self.known.get(kid) {
+            return Ok(key);
+        }
+        if self.unknown.contains_key(kid) {
+            return Err(Refusal::UnknownKey);
         }
         self.take_lookup(now_secs)?;
         let key = self.fetch(kid, now_secs).await?;
