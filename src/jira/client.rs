@@ -116,14 +116,14 @@ impl Jira {
         self.skews.lock().get(tenant_id).copied().unwrap_or(0)
     }
 
-    /// Takes in what a site's clock says; true if it differs from what was known.
-    fn learn_time(&self, tenant_id: &str, date_ms: i64) -> bool {
+    /// Takes in what a site's clock says.
+    fn learn_time(&self, tenant_id: &str, date_ms: i64) {
         let ahead = date_ms - self.clock.now_ms();
         let ahead = if ahead.abs() < SAME_TIME_MS { 0 } else { ahead };
         let mut skews = self.skews.lock();
         let known = skews.get(tenant_id).copied().unwrap_or(0);
         if (ahead - known).abs() < SAME_TIME_MS {
-            return false;
+            return;
         }
         tracing::error!(
             tenant.id = tenant_id,
@@ -132,7 +132,6 @@ impl Jira {
         );
         self.metrics.alarms.with_label_values(&[Alarm::ClockSkew.name()]).inc();
         skews.insert(tenant_id.to_owned(), ahead);
-        true
     }
 }
 
@@ -343,6 +342,7 @@ impl SiteClient {
 
     async fn try_once(&self, origin: &str, call: &Call) -> Result<Tried, JiraError> {
         let target = call.target();
+        let signed_by = self.jira.skew_ms(&self.site.tenant_id);
         let authorization = self.authorization(call, &target).await?;
         let mut request = self
             .jira
@@ -357,13 +357,15 @@ impl SiteClient {
             Err(error) => return Ok(lost(call, error)),
         };
         let (status, headers) = (response.status(), response.headers().clone());
-        let time_was_wrong = self.note(&headers);
+        self.note(&headers);
         let body = match read_body(response).await {
             Ok(body) => body,
             Err(Some(error)) => return Ok(lost(call, error)),
             Err(None) => return Err(JiraError::Unexpected("the answer is too long".into())),
         };
-        if status == StatusCode::UNAUTHORIZED && time_was_wrong {
+        // Compared with what this call was signed by: another one may have learnt the time meanwhile.
+        let learnt = self.jira.skew_ms(&self.site.tenant_id) - signed_by;
+        if status == StatusCode::UNAUTHORIZED && learnt.abs() >= SAME_TIME_MS {
             return Ok(Tried::WrongTime);
         }
         Ok(self.judge(call, status, &headers, body))
@@ -407,15 +409,16 @@ impl SiteClient {
         }
     }
 
-    /// Takes in what the headers tell of the quota and of the time, and charges the one point that is certain; true
-    /// if the site's clock differs from what was known.
-    fn note(&self, headers: &HeaderMap) -> bool {
+    /// Takes in what the headers tell of the quota and of the time, and charges the one point that is certain.
+    fn note(&self, headers: &HeaderMap) {
         let now = self.jira.clock.now_ms();
         self.jira.meter.charge(&self.site.tenant_id, 1, 1, now);
         if let Some(left) = retry::points_left(headers) {
             self.jira.meter.report_left(left, now);
         }
-        date(headers).is_some_and(|date_ms| self.jira.learn_time(&self.site.tenant_id, date_ms))
+        if let Some(date_ms) = date(headers) {
+            self.jira.learn_time(&self.site.tenant_id, date_ms);
+        }
     }
 
     /// Charges the objects of an answer to the worst case.

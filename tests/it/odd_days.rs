@@ -3,6 +3,7 @@
 
 use crate::support::{ANA, APP_KEY, BEN, CLEO, World, canary, compare, eventually};
 use hourbook::jobs::{self, Kind};
+use hourbook_simulator::faults::Fault;
 use hourbook_simulator::people::Work;
 use hourbook_simulator::state::{Delivery, Restriction, Worklog};
 use serde_json::{Value, json};
@@ -117,7 +118,7 @@ async fn blocked_access_hides_at_once() {
     let world = World::installed().await;
     // Jira does not answer meanwhile: hiding does not wait for it.
     let quota =
-        hourbook_simulator::faults::Fault::TooMany { reason: "jira-quota-tenant-based", retry_after: None };
+        Fault::TooMany { reason: "jira-quota-tenant-based", retry_after: None };
     world.site.fail("POST", "/worklog/list", quota, 1);
     world.site.block_app(&[world.ids.issue]);
     world.site.webhooks_delivered().await;
@@ -314,6 +315,28 @@ async fn clocks_that_differ_by_minutes_lock_nobody_out() {
     }
 }
 
+/// A call that was signed by the wrong time is refused after another one has learnt the right time: that is no
+/// refusal by the site.
+#[tokio::test]
+async fn a_call_on_its_way_while_the_clock_changes_is_made_again() {
+    let world = World::installed().await;
+    let asked = world.site.calls("/worklog/updated");
+    world.site.fail("", "/worklog/updated", Fault::Slow(Duration::from_secs(1)), 1);
+    world.as_user(ANA).post("/api/v1/sync", &json!({ "kind": "incremental" })).await;
+    eventually("the call is on its way", || async {
+        (world.site.calls("/worklog/updated") > asked).then_some(()).ok_or_else(String::new)
+    })
+    .await;
+    world.cloud.clock.advance_ms(7 * 60_000);
+    // The page's token is of Jira's new time, which the server has to ask for.
+    assert_eq!(sync_of(&world, ANA).await["state"], "incremental");
+    for site in [&world.site, &world.other] {
+        world.settle(site).await;
+        site.state().unauthorised.clear();
+    }
+    world.end().await;
+}
+
 /// "In step as of" claims nothing of the minute that Jira withholds, and nothing while a feed is not consumed.
 #[tokio::test]
 async fn in_step_is_claimed_only_for_what_was_consumed() {
@@ -322,7 +345,7 @@ async fn in_step_is_claimed_only_for_what_was_consumed() {
     let before = in_step(&sync_of(&world, ANA).await);
     assert!(before <= world.cloud.clock.now_ms() - 60_000);
     world.advance(Duration::from_secs(1200));
-    world.site.fail("", "/worklog/deleted", hourbook_simulator::faults::Fault::Status(500), 8);
+    world.site.fail("", "/worklog/deleted", Fault::Status(500), 8);
     world.as_user(ANA).post("/api/v1/sync", &json!({ "kind": "incremental" })).await;
     eventually("one run has failed", || async {
         let sync = sync_of(&world, ANA).await;
@@ -374,7 +397,7 @@ async fn what_an_event_does_not_carry_is_not_cleared() {
     let (issue, now) = (world.ids.issue, world.cloud.clock.now_ms());
     let instant = hourbook_simulator::views::instant;
     // Jira does not answer meanwhile, so that nothing but the event speaks.
-    world.site.fail("POST", "/worklog/list", hourbook_simulator::faults::Fault::Status(503), 4);
+    world.site.fail("POST", "/worklog/list", Fault::Status(503), 4);
     {
         let mut state = world.site.state();
         let changed = Worklog { updated: now, seconds: 7200, ..state.worklogs[&id].clone() };
@@ -473,7 +496,7 @@ async fn a_page_that_was_read_before_a_project_went_does_not_bring_it_back() {
     world.site.fail(
         "POST",
         "/worklog/list",
-        hourbook_simulator::faults::Fault::SlowAfter(Duration::from_millis(600)),
+        Fault::SlowAfter(Duration::from_millis(600)),
         1,
     );
     assert_eq!(world.site.install(&world.url(), APP_KEY).await, 204);
