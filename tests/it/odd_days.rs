@@ -117,8 +117,7 @@ async fn what_was_moved_away_survives_its_issue_and_its_project() {
 async fn blocked_access_hides_at_once() {
     let world = World::installed().await;
     // Jira does not answer meanwhile: hiding does not wait for it.
-    let quota =
-        Fault::TooMany { reason: "jira-quota-tenant-based", retry_after: None };
+    let quota = Fault::TooMany { reason: "jira-quota-tenant-based", retry_after: None };
     world.site.fail("POST", "/worklog/list", quota, 1);
     world.site.block_app(&[world.ids.issue]);
     world.site.webhooks_delivered().await;
@@ -337,6 +336,39 @@ async fn a_call_on_its_way_while_the_clock_changes_is_made_again() {
     world.end().await;
 }
 
+/// What a clock that was days ahead has planned does not wait for those days once it is set right.
+#[tokio::test]
+async fn a_clock_that_is_set_back_delays_nothing() {
+    let world = World::installed().await;
+    let ahead = 10 * 86_400_000;
+    world.clock.advance_ms(ahead);
+    let app = &world.running().app;
+    let tenant = world.tenant_id(&world.site).await;
+    eventually("syncs were planned by that clock", || async {
+        let id = tenant.clone();
+        let found =
+            app.control.read(move |conn| hourbook_store::control::installations::find(conn, &id)).await;
+        let next = found.unwrap().unwrap().next_incremental_at;
+        (next > app.clock.now_ms()).then_some(()).ok_or_else(|| next.to_string())
+    })
+    .await;
+    jobs::enqueue_after(app, &tenant, Kind::Complete, "", 60_000).await.unwrap();
+    world.clock.advance_ms(-ahead);
+    let asked = world.site.calls("/worklog/updated");
+    world.site.deliver_webhooks(DEAF);
+    world.site.log_work(BEN, world.ids.issue, Work::of(900, "canary found by schedule"));
+    world.advance(Duration::from_secs(90));
+    eventually("a sync comes by schedule", || async {
+        (world.site.calls("/worklog/updated") > asked).then_some(()).ok_or_else(String::new)
+    })
+    .await;
+    for site in [&world.site, &world.other] {
+        world.settle(site).await;
+        site.state().unauthorised.clear();
+    }
+    world.end().await;
+}
+
 /// "In step as of" claims nothing of the minute that Jira withholds, and nothing while a feed is not consumed.
 #[tokio::test]
 async fn in_step_is_claimed_only_for_what_was_consumed() {
@@ -493,12 +525,7 @@ async fn a_move_that_is_told_after_its_project_went_is_looked_into() {
 async fn a_page_that_was_read_before_a_project_went_does_not_bring_it_back() {
     let world = World::start().await;
     // The answer with the worklogs takes its time; the project goes meanwhile.
-    world.site.fail(
-        "POST",
-        "/worklog/list",
-        Fault::SlowAfter(Duration::from_millis(600)),
-        1,
-    );
+    world.site.fail("POST", "/worklog/list", Fault::SlowAfter(Duration::from_millis(600)), 1);
     assert_eq!(world.site.install(&world.url(), APP_KEY).await, 204);
     eventually("the worklogs are on their way", || async {
         (world.site.calls("/worklog/list") > 0).then_some(()).ok_or_else(|| "not yet".to_owned())

@@ -224,7 +224,9 @@ pub fn schedule_probe(conn: &mut Conn, tenant_id: &str, at: i64) -> Result<()> {
 
 /// Refused installations whose site is to be asked again.
 pub fn probes_due(conn: &mut Conn, now: i64) -> Result<Vec<String>> {
-    let due = i::installations.filter(refused()).filter(i::next_incremental_at.le(now));
+    let due = i::installations
+        .filter(refused())
+        .filter(i::next_incremental_at.not_between(now + 1, now + FURTHEST));
     Ok(due.select(i::tenant_id).load(conn)?)
 }
 
@@ -248,16 +250,26 @@ pub struct Due {
     pub reconcile: bool,
 }
 
+/// A turn further away than this, ms, was planned by a clock that has been set back since: the slowest rhythm is four days.
+const FURTHEST: i64 = 5 * 86_400_000;
+
 /// Active installations whose incremental sync or reconciliation is due.
 pub fn due(conn: &mut Conn, now: i64) -> Result<Vec<Due>> {
     let rows: Vec<(String, i64)> = i::installations
         .filter(i::state.eq(ACTIVE))
-        .filter(i::next_incremental_at.le(now).or(i::next_reconcile_at.le(now)))
+        .filter(
+            i::next_incremental_at
+                .not_between(now + 1, now + FURTHEST)
+                .or(i::next_reconcile_at.not_between(now + 1, now + FURTHEST)),
+        )
         .order(i::next_incremental_at)
         .limit(1000)
         .select((i::tenant_id, i::next_reconcile_at))
         .load(conn)?;
-    Ok(rows.into_iter().map(|(tenant_id, next)| Due { tenant_id, reconcile: next <= now }).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(tenant_id, next)| Due { tenant_id, reconcile: !(now + 1..=now + FURTHEST).contains(&next) })
+        .collect())
 }
 
 /// When the next incremental sync is to run, and the rhythm from then on.
