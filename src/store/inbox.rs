@@ -6,6 +6,7 @@
 use crate::conn::{Conn, Db};
 use crate::error::Result;
 use crate::migrate::{self, Schema};
+use crate::tenant::among;
 use diesel::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
@@ -159,7 +160,7 @@ impl Inbox {
         self.db
             .write(move |conn| {
                 for some in seqs.chunks(GROUP) {
-                    diesel::update(e::events.filter(e::seq.eq_any(some)))
+                    diesel::update(e::events.filter(among("seq", some)))
                         .set(e::body.eq(None::<Vec<u8>>))
                         .execute(conn)?;
                 }
@@ -223,6 +224,9 @@ fn write_groups(db: &Db, mut submissions: mpsc::Receiver<Submission>, arrived: &
 }
 
 fn insert(conn: &mut Conn, events: &[NewEvent]) -> Result<()> {
-    diesel::insert_or_ignore_into(e::events).values(events).execute(conn)?;
+    // One by one: such a statement stays prepared, one of many rows would be parsed again for each group.
+    for event in events {
+        diesel::insert_or_ignore_into(e::events).values(event).execute(conn)?;
+    }
     Ok(())
 }

@@ -68,6 +68,13 @@ pub struct Seen {
     pub(super) seconds: i64,
 }
 
+impl Seen {
+    /// Whether it tells everything of the worklog that an event can.
+    pub(super) fn carries_all(&self) -> bool {
+        self.comment.is_some() && !self.account_id.is_empty()
+    }
+}
+
 /// Reads the body of a webhook; `None` for events that change nothing here.
 ///
 /// # Errors

@@ -5,20 +5,25 @@
 use super::events::Event;
 use super::told::{self, FollowUps};
 use crate::app::App;
-use crate::jobs::{self, Kind};
+use crate::jobs::Kind;
 use crate::tenants::Tenant;
 use crate::worklogs::site_time;
 use hourbook_crypto::tenant::Place;
+use hourbook_store::control::jobs;
 use hourbook_store::inbox;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// Events that one transaction applies.
-const BATCH: i64 = 500;
+/// Events of a tenant that one transaction applies.
+const BATCH: i64 = 1000;
 /// Worklogs that events told of are gathered for so long before they are read together, ms.
 const GATHER_MS: i64 = 300;
-/// Pause behind a round that had something to apply.
+/// And longer by so much for each event that came at once: where many come, more follow. Ms.
+const GATHER_MORE_MS: i64 = 20;
+/// But never longer, ms.
+const GATHER_MOST_MS: i64 = 3000;
+/// Pause behind a round that applied all that waited.
 const ROUND: Duration = Duration::from_millis(80);
 /// Tenants that are served at once.
 const AT_ONCE: usize = 4;
@@ -28,12 +33,32 @@ pub fn place(identifier: &str) -> Place<'_> {
     Place { table: "events", column: "body", row: identifier.as_bytes() }
 }
 
+/// What a round did for one tenant, to be noted together with what it did for others.
+struct Applied {
+    tenant: Arc<Tenant>,
+    seqs: Vec<i64>,
+    follow: FollowUps,
+}
+
+/// How a round ended.
+enum Round {
+    /// Nothing waited.
+    Idle,
+    /// All that waited is applied, or could not be.
+    Done,
+    /// More waits.
+    More,
+}
+
 /// Applies what arrives until `stop` is done.
 pub async fn run(app: Arc<App>, mut stop: tokio::sync::watch::Receiver<bool>) {
     loop {
-        if apply_waiting(&app).await {
+        match round(&app).await {
+            Ok(Round::Idle) => {}
+            Ok(Round::More) if !*stop.borrow() => continue,
             // Under load, what comes in during this moment shares the next round's commits.
-            tokio::time::sleep(ROUND).await;
+            Ok(Round::Done | Round::More) => tokio::time::sleep(ROUND).await,
+            Err(error) => tracing::error!(error = format!("{error:#}"), "a round of the inbox failed"),
         }
         tokio::select! {
             () = app.inbox.arrived() => {}
@@ -43,51 +68,98 @@ pub async fn run(app: Arc<App>, mut stop: tokio::sync::watch::Receiver<bool>) {
     }
 }
 
-/// One round over all tenants with waiting events; whether there were any.
-async fn apply_waiting(app: &Arc<App>) -> bool {
-    let tenants = match app.inbox.waiting_tenants().await {
-        Ok(tenants) => tenants,
-        Err(error) => {
-            tracing::error!(%error, "the inbox could not be read");
-            return false;
-        }
-    };
-    let any = !tenants.is_empty();
+/// One batch of each tenant with waiting events.
+async fn round(app: &Arc<App>) -> anyhow::Result<Round> {
+    let tenants = app.inbox.waiting_tenants().await?;
+    if tenants.is_empty() {
+        return Ok(Round::Idle);
+    }
     let mut serving = JoinSet::new();
+    let mut applied = Vec::new();
     for tenant_id in tenants {
-        if serving.len() >= AT_ONCE {
-            serving.join_next().await;
+        if serving.len() >= AT_ONCE
+            && let Some(done) = serving.join_next().await
+        {
+            applied.extend(done?);
         }
         let app = Arc::clone(app);
         serving.spawn(async move {
-            if let Err(error) = apply_of(&app, &tenant_id).await {
+            let applied = apply_of(&app, &tenant_id).await;
+            let failed = |error: &anyhow::Error| {
                 tracing::error!(error = format!("{error:#}"), tenant.id = tenant_id, "webhooks wait");
-            }
+            };
+            applied.inspect_err(failed).ok().flatten()
         });
     }
-    serving.join_all().await;
-    any
+    while let Some(done) = serving.join_next().await {
+        applied.extend(done?);
+    }
+    let full = usize::try_from(BATCH)?;
+    let more = applied.iter().any(|of_tenant| of_tenant.seqs.len() >= full);
+    note(app, applied).await?;
+    Ok(if more { Round::More } else { Round::Done })
 }
 
-async fn apply_of(app: &Arc<App>, tenant_id: &str) -> anyhow::Result<()> {
+async fn apply_of(app: &Arc<App>, tenant_id: &str) -> anyhow::Result<Option<Applied>> {
     // A closed tenant's events go with the wipe, a suspended one's wait.
     let Some(tenant) = app.tenants.by_id(tenant_id).await?.filter(|tenant| tenant.active) else {
-        return Ok(());
+        return Ok(None);
     };
     let db = app.db(&tenant).await?;
-    loop {
-        let waiting = app.inbox.waiting(tenant_id, BATCH).await?;
-        if waiting.is_empty() {
-            return Ok(());
-        }
-        let seqs: Vec<i64> = waiting.iter().map(|event| event.seq).collect();
-        let opened: Vec<Event> = waiting.iter().filter_map(|event| open(&tenant, event)).collect();
-        let now = app.clock.now_ms();
-        let follow = db.write(move |db| told::apply(db, &opened, now)).await?;
-        follow_up(app, &tenant, follow).await?;
-        app.metrics.webhooks.with_label_values(&["applied"]).inc_by(seqs.len().try_into()?);
-        app.inbox.applied(seqs).await?;
+    let waiting = app.inbox.waiting(tenant_id, BATCH).await?;
+    let seqs: Vec<i64> = waiting.iter().map(|event| event.seq).collect();
+    let opened: Vec<Event> = waiting.iter().filter_map(|event| open(&tenant, event)).collect();
+    let now = app.clock.now_ms();
+    let follow = db.write(move |db| told::apply(db, &opened, now)).await?;
+    if follow.permissions {
+        app.permissions.forget(&tenant.id);
     }
+    if follow.time_tracking {
+        site_time::forget(app, &tenant).await?;
+    }
+    Ok(Some(Applied { tenant, seqs, follow }))
+}
+
+/// Enqueues what follows, and only then forgets the bodies: a commit each for all tenants of a round.
+async fn note(app: &Arc<App>, applied: Vec<Applied>) -> anyhow::Result<()> {
+    let seqs: Vec<i64> = applied.iter().flat_map(|of_tenant| of_tenant.seqs.iter().copied()).collect();
+    let now = app.clock.now_ms();
+    let enqueued = app.control.write(move |conn| {
+        let mut any = false;
+        for Applied { tenant, seqs, follow } in &applied {
+            for (kind, subject, due) in followers(follow, seqs.len(), now) {
+                jobs::enqueue(conn, &kind.for_tenant(&tenant.id, &subject, due), now)?;
+                any = true;
+            }
+        }
+        Ok(any)
+    });
+    if enqueued.await? {
+        app.wake.now();
+    }
+    app.metrics.webhooks.with_label_values(&["applied"]).inc_by(seqs.len().try_into()?);
+    app.inbox.applied(seqs).await?;
+    Ok(())
+}
+
+/// The jobs that follow from a batch of so many events: kind, subject, and when they are due.
+fn followers(follow: &FollowUps, events: usize, now: i64) -> Vec<(Kind, String, i64)> {
+    let at_once = |kind: Kind, id: i64| (kind, id.to_string(), now);
+    let simple = |wanted: bool, kind: Kind, due: i64| wanted.then(|| (kind, String::new(), due));
+    let more = GATHER_MORE_MS.saturating_mul(i64::try_from(events).unwrap_or(i64::MAX));
+    let gathered = now + GATHER_MS.saturating_add(more).min(GATHER_MOST_MS);
+    let mut jobs: Vec<_> = [
+        simple(follow.complete, Kind::Complete, gathered),
+        simple(follow.sync, Kind::SyncIncremental, now),
+        simple(follow.recheck, Kind::Recheck, now),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    jobs.extend(follow.issues_gone.iter().map(|id| at_once(Kind::IssueGone, *id)));
+    jobs.extend(follow.projects_gone.iter().map(|id| at_once(Kind::ProjectGone, *id)));
+    jobs.extend(follow.projects_restored.iter().map(|id| at_once(Kind::ProjectRestored, *id)));
+    jobs
 }
 
 /// An event that does not open is lost to us; the incremental sync finds what it told.
@@ -99,32 +171,4 @@ fn open(tenant: &Tenant, event: &inbox::Event) -> Option<Event> {
         .map_err(|error| error.to_string())
         .and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()));
     opened.inspect_err(|error| tracing::error!(error, event.seq, "an event in the inbox does not open")).ok()
-}
-
-async fn follow_up(app: &Arc<App>, tenant: &Arc<Tenant>, follow: FollowUps) -> anyhow::Result<()> {
-    if follow.permissions {
-        app.permissions.forget(&tenant.id);
-    }
-    if follow.time_tracking {
-        site_time::forget(app, tenant).await?;
-    }
-    if follow.complete {
-        jobs::enqueue_after(app, &tenant.id, Kind::Complete, "", GATHER_MS).await?;
-    }
-    if follow.sync {
-        jobs::enqueue(app, &tenant.id, Kind::SyncIncremental, "").await?;
-    }
-    if follow.recheck {
-        jobs::enqueue(app, &tenant.id, Kind::Recheck, "").await?;
-    }
-    for issue in follow.issues_gone {
-        jobs::enqueue(app, &tenant.id, Kind::IssueGone, &issue.to_string()).await?;
-    }
-    for project in follow.projects_gone {
-        jobs::enqueue(app, &tenant.id, Kind::ProjectGone, &project.to_string()).await?;
-    }
-    for project in follow.projects_restored {
-        jobs::enqueue(app, &tenant.id, Kind::ProjectRestored, &project.to_string()).await?;
-    }
-    Ok(())
 }

@@ -47,11 +47,10 @@ pub struct FollowUps {
 /// When the database fails; nothing is applied then.
 pub fn apply(db: &mut TenantConn<'_>, events: &[Event], now: i64) -> Result<FollowUps> {
     let mut follow = FollowUps::default();
-    let ids: Vec<i64> = events.iter().filter_map(worklog_id).collect();
-    let mut batch = Batch::load(db, &ids, now)?;
+    let mut batch = Batch::load(db, events, now)?;
     for event in events {
         match event {
-            Event::Worklog(seen) => batch.take(db, seen, &mut follow)?,
+            Event::Worklog(seen) => batch.take(seen, &mut follow),
             Event::WorklogTouched { id } => {
                 batch.read_again(*id);
                 (follow.complete, follow.sync) = (true, true);
@@ -63,7 +62,7 @@ pub fn apply(db: &mut TenantConn<'_>, events: &[Event], now: i64) -> Result<Foll
                 batch.write(db)?;
                 let on_it = worklogs::ids_on_issues(db, &[*issue_id])?;
                 worklogs::mark_unread(db, &on_it, now)?;
-                batch = Batch::load(db, &ids, now)?;
+                batch = Batch::load(db, events, now)?;
                 follow.permissions = true;
                 follow.complete |= !on_it.is_empty();
             }
@@ -86,7 +85,7 @@ pub fn apply(db: &mut TenantConn<'_>, events: &[Event], now: i64) -> Result<Foll
                 batch.write(db)?;
                 worklogs::hide(db, Some(issue_ids.as_slice()).filter(|ids| !ids.is_empty()), now)?;
                 (follow.permissions, follow.recheck) = (true, true);
-                batch = Batch::load(db, &ids, now)?;
+                batch = Batch::load(db, events, now)?;
             }
         }
     }
@@ -107,34 +106,44 @@ fn worklog_id(event: &Event) -> Option<i64> {
 struct Batch {
     now: i64,
     known: HashMap<i64, Known>,
+    /// What is in the copy, opened only where something hangs on it.
+    opened: HashMap<i64, Worklog>,
     rows: BTreeMap<i64, Worklog>,
     unread: BTreeSet<i64>,
     deleted: BTreeSet<i64>,
 }
 
 impl Batch {
-    fn load(db: &mut TenantConn<'_>, ids: &[i64], now: i64) -> Result<Self> {
+    fn load(db: &mut TenantConn<'_>, events: &[Event], now: i64) -> Result<Self> {
+        let ids: Vec<i64> = events.iter().filter_map(worklog_id).collect();
+        let known = apply::known(db, &ids)?;
+        let compared = events.iter().filter_map(|event| match event {
+            Event::Worklog(seen) => {
+                let have = known.get(&seen.id)?.version?;
+                (have.updated == seen.updated || !seen.carries_all()).then_some(seen.id)
+            }
+            _ => None,
+        });
+        let compared: BTreeSet<i64> = compared.collect();
+        let compared: Vec<i64> = compared.into_iter().collect();
+        let opened = worklogs::by_ids(db, &compared)?;
         Ok(Self {
             now,
-            known: apply::known(db, ids)?,
+            known,
+            opened: opened.into_iter().map(|row| (row.id, row)).collect(),
             rows: BTreeMap::new(),
             unread: BTreeSet::new(),
             deleted: BTreeSet::new(),
         })
     }
 
-    fn take(&mut self, db: &mut TenantConn<'_>, seen: &Seen, follow: &mut FollowUps) -> Result<()> {
+    fn take(&mut self, seen: &Seen, follow: &mut FollowUps) {
         let known = self.known.get(&seen.id).copied().unwrap_or_default();
-        let equal = known.version.is_some_and(|have| have.updated == seen.updated);
-        let carries_all = seen.comment.is_some() && !seen.account_id.is_empty();
-        // The row itself is opened only where something hangs on it.
-        let have = match known.version {
-            Some(_) if equal || !carries_all => self.row(db, seen.id)?,
-            _ => None,
-        };
-        match order::of_event(known, seen.updated, || have.as_ref().is_some_and(|have| same(have, seen))) {
+        let have = known.version.and_then(|_| self.rows.get(&seen.id).or_else(|| self.opened.get(&seen.id)));
+        match order::of_event(known, seen.updated, || have.is_some_and(|have| same(have, seen))) {
             OfEvent::Write => {
-                self.put(row(seen, have, self.now));
+                let row = row(seen, have.cloned(), self.now);
+                self.put(row);
                 follow.complete = true;
             }
             OfEvent::ReadAgain => {
@@ -144,14 +153,6 @@ impl Batch {
             OfEvent::ReadIsDue => follow.complete = true,
             OfEvent::LookSoon => follow.sync = true,
             OfEvent::Skip => {}
-        }
-        Ok(())
-    }
-
-    fn row(&self, db: &mut TenantConn<'_>, id: i64) -> Result<Option<Worklog>> {
-        match self.rows.get(&id) {
-            Some(row) => Ok(Some(row.clone())),
-            None => Ok(worklogs::by_ids(db, &[id])?.pop()),
         }
     }
 

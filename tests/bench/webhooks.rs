@@ -106,11 +106,15 @@ fn requests(senders: &[Sender], round: &str) -> impl Fn(usize, u64) -> Vec<u8> +
     let round = round.to_owned();
     move |connection, number| {
         let tenant = (connection + usize::try_from(number).unwrap()) % heads.len();
+        // Each is an edit of a worklog that may be known: its time is newer than those before it.
+        let updated = hourbook::jira::time::format(
+            1_772_442_000_000 + i64::try_from(number * 64).unwrap() + i64::try_from(connection).unwrap(),
+        );
         let body = json!({ "timestamp": 1, "webhookEvent": "worklog_updated", "worklog": {
             "self": "https://acme.atlassian.net/rest/api/3/issue/1/worklog/1", "id": (number % 5000 + 1).to_string(), "issueId": "1",
             "author": { "accountId": "5b10a2844c20165700ede21g", "displayName": "Somebody", "active": true, "timeZone": "Europe/Berlin" },
             "comment": "reviewed the plan and wrote down what is still to be done before the release can go out",
-            "created": "2026-03-02T09:00:00.000+0000", "updated": "2026-03-02T09:00:00.000+0000",
+            "created": "2026-03-02T09:00:00.000+0000", "updated": updated,
             "started": "2026-03-02T09:00:00.000+0000", "timeSpent": "1h", "timeSpentSeconds": 3600 } })
         .to_string();
         format!("{}X-Atlassian-Webhook-Identifier: {round}-{connection}-{number}\r\nContent-Length: {}\r\n\r\n{body}", heads[tenant], body.len()).into_bytes()
