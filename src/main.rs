@@ -4,6 +4,9 @@ use clap::Parser;
 use hourbook::cli::Cli;
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     hourbook::cli::run(Cli::parse())
 }

@@ -19,6 +19,10 @@ mod webhooks;
 use std::fmt::Write;
 use std::process::Command;
 
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     if std::env::args().any(|arg| arg == "--test" || arg == "--list") {
         return;
