@@ -239,7 +239,10 @@ impl Answer {
     /// # Errors
     /// [`JiraError::Unexpected`] names where it does not fit, without the content.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, JiraError> {
-        serde_json::from_slice(&self.body).map_err(|error| {
+        // Checked once: serde would check each text of a page on its own.
+        let text = std::str::from_utf8(&self.body)
+            .map_err(|_| JiraError::Unexpected("an answer that is not UTF-8".into()))?;
+        serde_json::from_str(text).map_err(|error| {
             JiraError::Unexpected(format!(
                 "{:?} at line {} column {}",
                 error.classify(),

@@ -4,9 +4,11 @@ use super::client::{Call, SiteClient};
 use super::error::JiraError;
 use super::time;
 use reqwest::Method;
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use std::fmt;
 
 /// Key of the worklog property that carries our tags and the idempotency key.
 pub const PROPERTY: &str = "hourbook";
@@ -264,21 +266,38 @@ impl Estimate {
     }
 }
 
-/// An id that comes as a string or as a number.
+/// An id that comes as a string or as a number. Read by hand: an untagged enum would copy and fail first, for each of
+/// millions.
 pub(crate) fn numeric_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        Number(i64),
-        Text(String),
+    struct Id;
+    impl Visitor<'_> for Id {
+        type Value = i64;
+        fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+            out.write_str("an id, as a number or as text")
+        }
+        fn visit_i64<E: serde::de::Error>(self, id: i64) -> Result<i64, E> {
+            Ok(id)
+        }
+        fn visit_u64<E: serde::de::Error>(self, id: u64) -> Result<i64, E> {
+            i64::try_from(id).map_err(E::custom)
+        }
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<i64, E> {
+            text.parse().map_err(E::custom)
+        }
     }
-    match Either::deserialize(deserializer)? {
-        Either::Number(id) => Ok(id),
-        Either::Text(text) => text.parse().map_err(serde::de::Error::custom),
-    }
+    deserializer.deserialize_any(Id)
 }
 
 fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-    time::parse(&text).ok_or_else(|| serde::de::Error::custom("not an instant"))
+    struct Instant;
+    impl Visitor<'_> for Instant {
+        type Value = i64;
+        fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+            out.write_str("an instant")
+        }
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<i64, E> {
+            time::parse(text).ok_or_else(|| E::custom("not an instant"))
+        }
+    }
+    deserializer.deserialize_str(Instant)
 }

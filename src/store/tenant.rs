@@ -34,6 +34,11 @@ pub(crate) fn among<T: 'static>(
     Box::new(condition)
 }
 
+/// The ids that a table can have whose largest id is known. Jira counts up, so that a first load asks for nothing.
+fn up_to(ids: &[i64], newest: Option<i64>) -> Vec<i64> {
+    ids.iter().copied().filter(|id| newest.is_some_and(|newest| *id <= newest)).collect()
+}
+
 /// A connection together with the cipher of its tenant; what queries take.
 pub struct TenantConn<'a> {
     pub(crate) conn: &'a mut Conn,

@@ -52,8 +52,8 @@ pub fn read(db: &mut TenantConn<'_>, returned: Vec<RemoteWorklog>, begun_at: i64
     let gone_at = cursors::get(db, CONTAINER_GONE)?.filter(|gone_at| begun_at <= *gone_at);
     let (mut back, mut again) = (Vec::new(), Vec::new());
     // What came without properties says nothing of tags.
-    let (mut tagged, mut untagged) = (HashMap::new(), HashMap::new());
-    let mut new = HashMap::with_capacity(returned.len());
+    let (mut tagged, mut untagged) = (Vec::new(), Vec::new());
+    let mut new = Vec::with_capacity(returned.len());
     for remote in returned {
         let id = remote.id;
         let is_new = !known.contains_key(&id);
@@ -82,7 +82,7 @@ pub fn read(db: &mut TenantConn<'_>, returned: Vec<RemoteWorklog>, begun_at: i64
             true => &mut tagged,
             false => &mut untagged,
         };
-        rows.insert(id, row);
+        rows.push(row);
     }
     tombstones::lift(db, &back)?;
     // By a read that begins later than this one.
@@ -95,10 +95,10 @@ pub fn read(db: &mut TenantConn<'_>, returned: Vec<RemoteWorklog>, begun_at: i64
     Ok(Applied { written, junk: catalogue.junk })
 }
 
-/// Rows by id: neighbours in the file are written together.
-fn in_order(rows: HashMap<i64, Worklog>) -> Vec<Worklog> {
-    let mut rows: Vec<Worklog> = rows.into_values().collect();
-    rows.sort_unstable_by_key(|row| row.id);
+/// Rows by id, each once: neighbours in the file are written together.
+fn in_order(mut rows: Vec<Worklog>) -> Vec<Worklog> {
+    rows.sort_by_key(|row| row.id);
+    rows.dedup_by_key(|row| row.id);
     rows
 }
 
@@ -126,7 +126,8 @@ fn complete_row(cipher: &TenantCipher, remote: RemoteWorklog, tags: Vec<i64>) ->
         id: remote.id,
         issue_id: remote.issue_id,
         account_id: author(&remote),
-        comment: remote.comment.map(|raw| Plain::new(raw.get())),
+        // Without a copy: what is left of a clear text is wiped.
+        comment: remote.comment.map(|raw| Plain::new(Box::<str>::from(raw))),
         created: remote.created,
         updated: remote.updated,
         started: remote.started,

@@ -61,8 +61,9 @@ pub fn put(db: &mut TenantConn<'_>, ids: &[i64], cause: Cause, now: i64) -> Resu
 
 /// The tombstones of the given worklogs.
 pub fn of(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<HashMap<i64, Tombstone>> {
+    let newest: Option<i64> = t::tombstones.select(diesel::dsl::max(t::client_worklog_id)).first(db.conn)?;
     let mut found = HashMap::new();
-    for some in ids.chunks(1000) {
+    for some in super::up_to(ids, newest).chunks(1000) {
         let rows: Vec<(i64, Option<i64>, i64)> = t::tombstones
             .filter(super::among("tombstones.client_worklog_id", some))
             .select((t::client_worklog_id, t::client_container_id, t::recorded_at))

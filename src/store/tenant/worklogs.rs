@@ -223,6 +223,8 @@ pub struct Version {
 
 /// Versions of the given worklogs that are in the copy.
 pub fn versions(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<HashMap<i64, Version>> {
+    let newest: Option<i64> = w::worklogs.select(diesel::dsl::max(w::client_worklog_id)).first(db.conn)?;
+    let ids = super::up_to(ids, newest);
     let mut found = HashMap::with_capacity(ids.len());
     for some in ids.chunks(ROWS) {
         let rows: Vec<(i64, i64, Option<i64>, Option<i64>)> = w::worklogs
