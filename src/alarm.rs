@@ -11,11 +11,16 @@ pub enum Alarm {
     Superseded,
     /// Our clock and Jira's differ by more than a minute.
     ClockSkew,
+    /// A tenant has no backup of the last day.
+    BackupOld,
+    /// A wipe does not end.
+    WipeOpen,
 }
 
 impl Alarm {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Refused, Self::Superseded, Self::ClockSkew];
+    pub const ALL: [Self; 5] =
+        [Self::Refused, Self::Superseded, Self::ClockSkew, Self::BackupOld, Self::WipeOpen];
 
     /// Its name in logs and metrics.
     pub fn name(self) -> &'static str {
@@ -23,6 +28,8 @@ impl Alarm {
             Self::Refused => "refused",
             Self::Superseded => "superseded",
             Self::ClockSkew => "clock_skew",
+            Self::BackupOld => "backup_old",
+            Self::WipeOpen => "wipe_open",
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::clock::{Clock, ClockChecks};
 use crate::config::Config;
 use crate::jira::client::{self, Jira};
 use crate::jobs::Wake;
+use crate::keyring::Keyring;
 use crate::licence::Licences;
 use crate::metrics::Metrics;
 use crate::sync::status::Progresses;
@@ -14,7 +15,6 @@ use crate::worklogs::intent::Turns;
 use anyhow::Context;
 use hourbook_crypto::receipt::ReceiptKey;
 use hourbook_store::conn::Db;
-use hourbook_store::control::secrets;
 use hourbook_store::error::Result;
 use hourbook_store::inbox::Inbox;
 use hourbook_store::migrate::{self, Schema};
@@ -25,7 +25,6 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use url::Url;
-use zeroize::Zeroizing;
 
 /// Concurrent reads of the control database.
 const CONTROL_READERS: u32 = 4;
@@ -38,6 +37,8 @@ pub struct App {
     pub clock: Clock,
     /// Installations, jobs, receipts.
     pub control: Arc<Db>,
+    /// Keys.
+    pub keyring: Arc<Keyring>,
     /// Webhooks on their way.
     pub inbox: Inbox,
     /// Who is installed.
@@ -77,11 +78,19 @@ impl App {
         let data_dir = config.storage.data_dir.clone();
         let lock = lock(&data_dir)?;
         let control = open_control(&data_dir)?;
-        let receipt_key = receipt_key(&control, &config).await?;
+        let keyring = Keyring::open(&data_dir, config.master_keys.clone()).context("opening the keyring")?;
+        let rewrapped = keyring.rewrap().await.context("wrapping keys by the current master key")?;
+        if rewrapped > 0 {
+            tracing::info!(rewrapped, "keys are wrapped by the current master key now");
+        }
+        let keyring = Arc::new(keyring);
+        let receipt_key = keyring.receipt_key(config.receipt_seed.as_ref()).await?;
         let inbox = Inbox::open(&data_dir.join("inbox.db")).context("opening the inbox")?;
         let tenants = Tenants::new(Settings {
             control: Arc::clone(&control),
-            master_keys: config.master_keys.clone(),
+            keyring: Arc::clone(&keyring),
+            backups: config.backups.clone(),
+            clock: clock.clone(),
             region: config.region.clone(),
             data_dir,
             most_open: config.tuning.open_tenants,
@@ -90,6 +99,7 @@ impl App {
         let http = client::http_client(config.tuning.jira_timeout)?;
         Ok(Arc::new(Self {
             control,
+            keyring,
             inbox,
             tenants,
             jira: Arc::new(Jira::new(http.clone(), &config, clock.clone(), Arc::clone(&metrics))),
@@ -139,7 +149,10 @@ impl App {
 }
 
 /// Only one server at a time works on a data folder.
-fn lock(data_dir: &Path) -> anyhow::Result<File> {
+///
+/// # Errors
+/// When another one does.
+pub fn lock(data_dir: &Path) -> anyhow::Result<File> {
     // What is in it is nobody else's to read, sealed or not.
     fs::DirBuilder::new()
         .recursive(true)
@@ -169,26 +182,4 @@ pub fn open_control(data_dir: &Path) -> anyhow::Result<Arc<Db>> {
     let path = control_path(data_dir);
     migrate::up(&path, Schema::Control).context("migrating the control database")?;
     Ok(Arc::new(Db::open(&path, CONTROL_READERS).context("opening the control database")?))
-}
-
-/// The configured receipt key, or one derived the first time and kept sealed, so that it outlives a change of
-/// master keys.
-async fn receipt_key(control: &Db, config: &Config) -> anyhow::Result<ReceiptKey> {
-    const NAME: &str = "receipt-seed";
-    if let Some(seed) = &config.receipt_seed {
-        return Ok(ReceiptKey::from_seed(seed));
-    }
-    let purpose: [&[u8]; 2] = [b"hourbook secret", NAME.as_bytes()];
-    if let Some(sealed) = control.read(|conn| secrets::find(conn, NAME)).await? {
-        let seed = config
-            .master_keys
-            .open(&purpose, &sealed)
-            .context("the kept receipt key does not open with the configured master keys")?;
-        let seed: [u8; 32] = seed.as_slice().try_into().context("the kept receipt key has another length")?;
-        return Ok(ReceiptKey::from_seed(&Zeroizing::new(seed)));
-    }
-    let seed = config.master_keys.derive("hourbook receipt key v1");
-    let sealed = config.master_keys.seal(&purpose, seed.as_slice());
-    control.write(move |conn| secrets::put(conn, NAME, &sealed)).await?;
-    Ok(ReceiptKey::from_seed(&seed))
 }

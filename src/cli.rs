@@ -1,10 +1,13 @@
 //! The command line, one file per verb. Verbs that change a running installation enqueue a job for the server.
 
+pub mod backup;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod keys;
 pub mod migrate;
 pub mod openapi;
 pub mod output;
+pub mod receipt;
 pub mod serve;
 pub mod tenant;
 
@@ -28,6 +31,15 @@ enum Command {
     /// Look at tenants, or ask the server to sync or wipe one.
     #[command(subcommand)]
     Tenant(tenant::Verb),
+    /// Make, list, check and restore backups.
+    #[command(subcommand)]
+    Backup(backup::Verb),
+    /// Look after master keys and tenants' keys.
+    #[command(subcommand)]
+    Keys(keys::Verb),
+    /// Check a receipt of deletion.
+    #[command(subcommand)]
+    Receipt(receipt::Verb),
     /// Bring all databases up to date. The server must not run.
     Migrate,
     /// Print the OpenAPI document.
@@ -49,7 +61,10 @@ pub fn run(cli: Cli) -> ExitCode {
         match cli.command {
             Command::Serve => serve::run(&env).await,
             Command::Tenant(verb) => tenant::run(&env, verb).await,
-            Command::Migrate => migrate::run(&env),
+            Command::Backup(verb) => backup::run(&env, verb).await,
+            Command::Keys(verb) => keys::run(&env, verb).await,
+            Command::Receipt(verb) => receipt::run(verb),
+            Command::Migrate => migrate::run(&env).await,
             Command::Openapi => openapi::run(),
             #[cfg(feature = "demo")]
             Command::Demo(options) => demo::run(options).await,

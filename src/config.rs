@@ -2,13 +2,14 @@
 //!
 //! The names are a contract with outside tools; `deploy/env.example` documents each and a test compares both.
 
+use crate::backup::Backups;
 use crate::sites::AllowedSites;
 use hourbook_crypto::master::{self, MasterKeys};
 use secrecy::SecretString;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use url::Url;
 use zeroize::Zeroizing;
@@ -22,6 +23,7 @@ pub const VARIABLES: &[&str] = &[
     "HOURBOOK_DATA_DIR",
     "HOURBOOK_DATABASE_URL",
     "HOURBOOK_MASTER_KEYS",
+    "HOURBOOK_MASTER_KEYS_FILE",
     "HOURBOOK_RECEIPT_KEY",
     "HOURBOOK_CONNECT_KEYS_URL",
     "HOURBOOK_OAUTH_URL",
@@ -30,6 +32,9 @@ pub const VARIABLES: &[&str] = &[
     "HOURBOOK_POINTS_PER_HOUR",
     "HOURBOOK_CALLS_PER_SECOND",
     "HOURBOOK_REGION",
+    "HOURBOOK_BACKUP_DIR",
+    "HOURBOOK_BACKUP_DAYS",
+    "HOURBOOK_BACKUP_HOUR",
     "HOURBOOK_LOG",
     "SENTRY_DSN",
 ];
@@ -48,8 +53,10 @@ pub struct Config {
     pub base_url: String,
     /// `HOURBOOK_APP_KEY`: the key of the app in its descriptor, `iss` of what we sign.
     pub app_key: String,
-    /// `HOURBOOK_MASTER_KEYS`.
+    /// `HOURBOOK_MASTER_KEYS`, or what is in `HOURBOOK_MASTER_KEYS_FILE`.
     pub master_keys: MasterKeys,
+    /// `HOURBOOK_MASTER_KEYS_FILE`, which `keys rotate` may change while the server runs.
+    pub master_keys_file: Option<PathBuf>,
     /// `HOURBOOK_RECEIPT_KEY`: the seed, if the operator gives one.
     pub receipt_seed: Option<Zeroizing<[u8; 32]>>,
     /// `HOURBOOK_CONNECT_KEYS_URL`: where installation keys are, `/<kid>` is appended.
@@ -68,6 +75,8 @@ pub struct Config {
     pub region: String,
     /// Where the data is.
     pub storage: Storage,
+    /// Where backups are.
+    pub backups: Backups,
     /// What tests and the demo set otherwise than people should.
     pub tuning: Tuning,
 }
@@ -99,6 +108,8 @@ pub struct Tuning {
     pub tick: Duration,
     /// Open tenant databases at most; each costs about three file descriptors.
     pub open_tenants: usize,
+    /// Called before each step of a wipe, by its name: where tests pull the plug.
+    pub at_step: fn(&str),
 }
 
 impl Default for Tuning {
@@ -108,6 +119,7 @@ impl Default for Tuning {
             jira_timeout: Duration::from_secs(30),
             tick: Duration::from_secs(1),
             open_tenants: 256,
+            at_step: |_| {},
         }
     }
 }
@@ -211,6 +223,79 @@ impl Reader<'_> {
     }
 }
 
+impl Reader<'_> {
+    /// From the variable or from the file that the other one names, never both.
+    fn master_keys(&mut self) -> (Option<MasterKeys>, Option<PathBuf>) {
+        let file = self.get("HOURBOOK_MASTER_KEYS_FILE").map(PathBuf::from);
+        let Some(file) = file else {
+            let keys = self.required(
+                "HOURBOOK_MASTER_KEYS",
+                "id:base64 of 32 random bytes, for example from `hourbook keys generate`; or name a file of them in \
+                 HOURBOOK_MASTER_KEYS_FILE",
+                MasterKeys::parse,
+            );
+            return (keys, None);
+        };
+        if self.get("HOURBOOK_MASTER_KEYS").is_some() {
+            self.problems
+                .push("HOURBOOK_MASTER_KEYS: HOURBOOK_MASTER_KEYS_FILE is given too; keep one".into());
+        }
+        match read_master_keys(&file) {
+            Ok(keys) => (Some(keys), Some(file)),
+            Err(error) => {
+                self.problems.push(format!("HOURBOOK_MASTER_KEYS_FILE: {error}"));
+                (None, Some(file))
+            }
+        }
+    }
+
+    fn backups(&mut self, storage: &Storage) -> Option<Backups> {
+        let folder = self.get("HOURBOOK_BACKUP_DIR").map(PathBuf::from);
+        let days = self.parsed("HOURBOOK_BACKUP_DAYS", "30", |text| number(text, 1, 3650));
+        let hour = self.parsed("HOURBOOK_BACKUP_HOUR", "1", |text| number(text, 0, 23));
+        Some(Backups {
+            folder: folder.unwrap_or_else(|| storage.data_dir.join("backups")),
+            days: days?,
+            hour: u32::try_from(hour?).ok()?,
+        })
+    }
+}
+
+/// Reads a file of master keys, one in a line; the first wraps.
+///
+/// # Errors
+/// Says what is wrong, without any of the content.
+pub fn read_master_keys(file: &Path) -> Result<MasterKeys, String> {
+    let text = std::fs::read_to_string(file).map(Zeroizing::new);
+    let text = text.map_err(|error| format!("{}: {error}", file.display()))?;
+    let lines = Zeroizing::new(text.lines().map(str::trim).collect::<Vec<_>>().join(","));
+    MasterKeys::parse(&lines).map_err(|error| error.to_string())
+}
+
+/// Where backups are, for commands that need no keys.
+///
+/// # Errors
+/// All problems at once.
+pub fn backups(env: &Env) -> Result<Backups, Problems> {
+    let mut reader = Reader { env, problems: Vec::new() };
+    let storage = reader.storage();
+    reader.backups(&storage).ok_or(Problems(reader.problems))
+}
+
+/// Where backups are, and the keys that open them: for commands that work without a server.
+///
+/// # Errors
+/// All problems at once.
+pub fn keys_and_backups(env: &Env) -> Result<(MasterKeys, Option<PathBuf>, Storage, Backups), Problems> {
+    let mut reader = Reader { env, problems: Vec::new() };
+    let (keys, file) = reader.master_keys();
+    let storage = reader.storage();
+    match (keys, reader.backups(&storage)) {
+        (Some(keys), Some(backups)) if reader.problems.is_empty() => Ok((keys, file, storage, backups)),
+        _ => Err(Problems(reader.problems)),
+    }
+}
+
 impl Config {
     /// Reads and checks everything.
     ///
@@ -237,11 +322,7 @@ impl Config {
             public_url,
         );
         let app_key = reader.parsed("HOURBOOK_APP_KEY", "app.hourbook", app_key);
-        let master_keys = reader.required(
-            "HOURBOOK_MASTER_KEYS",
-            "id:base64 of 32 random bytes, for example from `openssl rand -base64 32`",
-            MasterKeys::parse,
-        );
+        let (master_keys, master_keys_file) = reader.master_keys();
         let receipt_seed = reader.get("HOURBOOK_RECEIPT_KEY").map(str::to_owned).and_then(|text| {
             master::parse_32_bytes(&text, "the seed")
                 .map_err(|error| reader.problems.push(format!("HOURBOOK_RECEIPT_KEY: {error}")))
@@ -263,12 +344,14 @@ impl Config {
             reader.parsed("HOURBOOK_CALLS_PER_SECOND", "80", |text| number(text, 1, 1_000_000));
         let region = reader.parsed("HOURBOOK_REGION", "eu-central-1", region);
         let storage = reader.storage();
+        let backups = reader.backups(&storage);
         Some(Self {
             listen: listen?,
             ops_listen: ops_listen?,
             base_url: base_url?,
             app_key: app_key?,
             master_keys: master_keys?,
+            master_keys_file,
             receipt_seed,
             connect_keys_url: connect_keys_url?,
             oauth_url: oauth_url?,
@@ -278,6 +361,7 @@ impl Config {
             calls_per_second: calls_per_second?,
             region: region?,
             storage,
+            backups: backups?,
             tuning: Tuning::default(),
         })
     }

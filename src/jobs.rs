@@ -45,13 +45,23 @@ pub enum Kind {
     ProjectRestored,
     /// A site refused us: does it let us in again?
     Probe,
+    /// A backup of a tenant, read back by the month.
+    Backup,
+    /// Puts a backup in the place of a tenant's database. The subject is its file name, or empty for the newest.
+    Restore,
+    /// A new version of a tenant's key, and everything sealed under it.
+    Reseal,
+    /// A backup of the keyring and the control database. Of no tenant.
+    SystemBackup,
+    /// Other master keys are configured: take them over and wrap by the first. Of no tenant.
+    Rewrap,
     /// An installation is closed: remove what is left and write the receipt.
     Wipe,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 15] = [
         Self::SyncFull,
         Self::SyncIncremental,
         Self::SyncReconcile,
@@ -61,6 +71,11 @@ impl Kind {
         Self::ProjectGone,
         Self::ProjectRestored,
         Self::Probe,
+        Self::Backup,
+        Self::Restore,
+        Self::Reseal,
+        Self::SystemBackup,
+        Self::Rewrap,
         Self::Wipe,
     ];
 
@@ -76,6 +91,11 @@ impl Kind {
             Self::Probe => "probe",
             Self::ProjectGone => "project.gone",
             Self::ProjectRestored => "project.restored",
+            Self::Backup => "backup",
+            Self::Restore => "restore",
+            Self::Reseal => "reseal",
+            Self::SystemBackup => "system.backup",
+            Self::Rewrap => "system.rewrap",
             Self::Wipe => "wipe",
         }
     }
@@ -83,16 +103,24 @@ impl Kind {
     /// Jobs of one lane of a tenant never run at once.
     pub fn lane(self) -> &'static str {
         match self {
-            Self::SyncFull | Self::SyncIncremental | Self::SyncReconcile => "sync",
+            // A sync writes what a restored database would lose.
+            Self::SyncFull | Self::SyncIncremental | Self::SyncReconcile | Self::Restore => "sync",
             Self::Complete | Self::Recheck => "complete",
             Self::IssueGone | Self::ProjectGone | Self::ProjectRestored => "project",
             Self::Probe => "probe",
+            Self::Backup | Self::Reseal => "backup",
+            Self::SystemBackup | Self::Rewrap => "system",
             Self::Wipe => "wipe",
         }
     }
 
     /// Kinds that may take hours: they never get all the slots.
     pub const LONG: [Self; 2] = [Self::SyncFull, Self::SyncReconcile];
+
+    /// Kinds that are of no tenant: their jobs have an empty one.
+    pub fn is_of_the_system(self) -> bool {
+        matches!(self, Self::SystemBackup | Self::Rewrap)
+    }
 
     /// The kind with a stored name.
     pub fn from_name(name: &str) -> Option<Self> {

@@ -5,12 +5,14 @@
 pub mod alarm;
 pub mod app;
 pub mod auth;
+pub mod backup;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod error;
 pub mod jira;
 pub mod jobs;
+pub mod keyring;
 pub mod licence;
 pub mod lifecycle;
 pub mod metrics;

@@ -1,6 +1,8 @@
 //! From installed to wiped. Calls of Jira do a fixed amount of work and enqueue the rest.
 
+pub mod forget;
 pub mod installed;
+pub mod reseal;
 pub mod suspend;
 pub mod uninstalled;
 pub mod wipe;

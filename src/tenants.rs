@@ -2,10 +2,11 @@
 //!
 //! A [`Tenant`] is obtained from a proved token or a job; only with one can its database be opened.
 
+use crate::backup::{self, Backups};
+use crate::clock::Clock;
 use crate::jira::client::Site;
-use hourbook_crypto::datakey::DataKey;
-use hourbook_crypto::master::MasterKeys;
-use hourbook_crypto::tenant::{Place, TenantCipher};
+use crate::keyring::Keyring;
+use hourbook_crypto::tenant::{Field, Place, TenantCipher};
 use hourbook_store::conn::{Db, blocking};
 use hourbook_store::control::installations::{self, ACTIVE, CLOSED, Installation};
 use hourbook_store::error::{Error, Result};
@@ -17,9 +18,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// Tenants whose opened secrets are kept in memory.
 const REMEMBERED: usize = 2_000;
+
+/// How long whoever uses a database that is to be replaced is waited for.
+const LET_GO: Duration = Duration::from_secs(60);
 
 /// An installation with its secrets opened.
 pub struct Tenant {
@@ -52,7 +57,9 @@ struct Open {
 /// All tenants of this server.
 pub struct Tenants {
     control: Arc<Db>,
-    master_keys: MasterKeys,
+    keyring: Arc<Keyring>,
+    backups: Backups,
+    clock: Clock,
     region: String,
     folder: PathBuf,
     template: PathBuf,
@@ -68,8 +75,12 @@ pub struct Tenants {
 pub struct Settings {
     /// The control database.
     pub control: Arc<Db>,
-    /// Keys that unwrap data keys.
-    pub master_keys: MasterKeys,
+    /// The data keys.
+    pub keyring: Arc<Keyring>,
+    /// Where a backup goes before a migration.
+    pub backups: Backups,
+    /// The source of "now".
+    pub clock: Clock,
     /// Tenants of another region are refused.
     pub region: String,
     /// Folder of all data.
@@ -85,7 +96,7 @@ pub fn folder(data_dir: &Path, tenant_id: &str) -> PathBuf {
 
 /// Where a shared secret is bound to.
 fn secret_place() -> Place<'static> {
-    Place { table: "installations", column: "shared_secret", row: b"" }
+    Place { field: Field::SharedSecret, row: b"" }
 }
 
 /// Seals a shared secret.
@@ -97,6 +108,39 @@ fn frame_ancestors(installation: &Installation) -> Vec<String> {
     let mut origins = vec![installation.base_url.clone(), installation.display_url.clone()];
     origins.dedup();
     origins
+}
+
+/// Opens the secrets of an installation.
+fn unlock(installation: &Installation, cipher: TenantCipher) -> Result<Tenant> {
+    let missing = || Error::Corrupt("an open installation without a secret".into());
+    let cipher = Arc::new(cipher);
+    let open = |sealed: &[u8]| -> Result<SecretString> {
+        let bytes = cipher.open(secret_place(), sealed)?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| missing())?;
+        Ok(SecretString::from(text.to_owned()))
+    };
+    let secret = open(installation.shared_secret.as_ref().ok_or_else(missing)?)?;
+    let previous_secret = match (&installation.previous_secret, installation.previous_secret_until) {
+        (Some(sealed), Some(until)) => Some((open(sealed)?, until)),
+        _ => None,
+    };
+    Ok(Tenant {
+        id: installation.tenant_id.clone(),
+        client_key: installation.client_key.clone(),
+        site: Arc::new(Site {
+            tenant_id: installation.tenant_id.clone(),
+            base_url: installation.base_url.clone(),
+            secret,
+            oauth_client_id: installation.oauth_client_id.clone(),
+        }),
+        previous_secret,
+        frame_ancestors: frame_ancestors(installation),
+        cipher,
+        active: installation.state == ACTIVE,
+        state_reason: installation.state_reason.clone(),
+        sealed_secret: installation.shared_secret.clone().unwrap_or_default(),
+        region: installation.region.clone(),
+    })
 }
 
 impl Tenants {
@@ -111,7 +155,9 @@ impl Tenants {
         migrate::make_template(&template)?;
         Ok(Self {
             control: settings.control,
-            master_keys: settings.master_keys,
+            keyring: settings.keyring,
+            backups: settings.backups,
+            clock: settings.clock,
             region: settings.region,
             folder,
             template,
@@ -138,7 +184,9 @@ impl Tenants {
         let key = client_key.to_owned();
         let found = self.control.read(move |conn| installations::open_by_client_key(conn, &key)).await?;
         let Some(installation) = found else { return Ok(None) };
-        let tenant = Arc::new(self.unlock(&installation)?);
+        // Without a key it is closed, whatever is still written about it.
+        let Some(cipher) = self.keyring.cipher(&installation.tenant_id).await? else { return Ok(None) };
+        let tenant = Arc::new(unlock(&installation, cipher)?);
         let mut remembered = self.remembered.lock();
         if remembered.0 == epoch {
             if remembered.1.len() >= REMEMBERED {
@@ -165,41 +213,6 @@ impl Tenants {
         }
     }
 
-    fn unlock(&self, installation: &Installation) -> Result<Tenant> {
-        let missing = || Error::Corrupt("an open installation without key or secret".into());
-        let wrapped = installation.wrapped_key.as_ref().ok_or_else(missing)?;
-        let version = u32::try_from(installation.key_version).map_err(|_| missing())?;
-        let key = DataKey::unwrap(&self.master_keys, &installation.tenant_id, version, wrapped)?;
-        let cipher = Arc::new(TenantCipher::new(&installation.tenant_id, &key));
-        let open = |sealed: &[u8]| -> Result<SecretString> {
-            let bytes = cipher.open(secret_place(), sealed)?;
-            let text = std::str::from_utf8(&bytes).map_err(|_| missing())?;
-            Ok(SecretString::from(text.to_owned()))
-        };
-        let secret = open(installation.shared_secret.as_ref().ok_or_else(missing)?)?;
-        let previous_secret = match (&installation.previous_secret, installation.previous_secret_until) {
-            (Some(sealed), Some(until)) => Some((open(sealed)?, until)),
-            _ => None,
-        };
-        Ok(Tenant {
-            id: installation.tenant_id.clone(),
-            client_key: installation.client_key.clone(),
-            site: Arc::new(Site {
-                tenant_id: installation.tenant_id.clone(),
-                base_url: installation.base_url.clone(),
-                secret,
-                oauth_client_id: installation.oauth_client_id.clone(),
-            }),
-            previous_secret,
-            frame_ancestors: frame_ancestors(installation),
-            cipher,
-            active: installation.state == ACTIVE,
-            state_reason: installation.state_reason.clone(),
-            sealed_secret: installation.shared_secret.clone().unwrap_or_default(),
-            region: installation.region.clone(),
-        })
-    }
-
     /// The tenant's database, opened or made if need be.
     ///
     /// # Errors
@@ -221,7 +234,15 @@ impl Tenants {
         }
         let folder = self.folder.join(&tenant.id);
         let (template, cipher) = (self.template.clone(), Arc::clone(&tenant.cipher));
-        let db = blocking(move || TenantDb::open(&folder, &template, cipher)).await?;
+        let (backups, id, now) = (self.backups.clone(), tenant.id.clone(), self.clock.now_ms());
+        let db = blocking(move || {
+            let sealing = Arc::clone(&cipher);
+            TenantDb::open(&folder, &template, cipher, |file| {
+                let made = backup::tenant::make(&backups, &id, &sealing, file, now);
+                made.map(drop).map_err(|error| Error::Migration(format!("no backup before it: {error:#}")))
+            })
+        })
+        .await?;
         let db = Arc::new(db);
         let used = AtomicU64::new(self.uses.fetch_add(1, Ordering::Relaxed));
         let mut open = self.open.write();
@@ -265,6 +286,43 @@ impl Tenants {
     pub async fn close_for_good(&self, tenant_id: &str) {
         let _nobody_opens = self.opening.lock().await;
         self.close(tenant_id);
+    }
+
+    /// Lets a tenant's open database seal with another version of its key.
+    pub fn replace_cipher(&self, tenant: &Tenant) {
+        if let Some(entry) = self.open.read().get(&tenant.id) {
+            entry.db.replace_cipher(Arc::clone(&tenant.cipher));
+        }
+    }
+
+    /// Puts another file in the place of a tenant's database, while nobody has it open: whoever has is told that it is
+    /// closed, and waited for.
+    ///
+    /// # Errors
+    /// When somebody does not let go of it, or `replace` fails.
+    pub async fn replace_database(
+        &self,
+        tenant_id: &str,
+        replace: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
+    ) -> anyhow::Result<()> {
+        let _nobody_opens = self.opening.lock().await;
+        let held = self.open.write().remove(tenant_id).map(|entry| {
+            entry.db.close();
+            Arc::downgrade(&entry.db)
+        });
+        let begun = Instant::now();
+        while held.as_ref().is_some_and(|db| db.strong_count() > 0) {
+            anyhow::ensure!(begun.elapsed() < LET_GO, "the database is still in use");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        tokio::task::spawn_blocking(replace).await?
+    }
+
+    /// Whether memory holds anything of an installation that is closed.
+    pub fn holds(&self, tenant_id: &str, client_key: &str) -> bool {
+        let remembered =
+            self.remembered.lock().1.get(client_key).is_some_and(|tenant| tenant.id == tenant_id);
+        remembered || self.open.read().contains_key(tenant_id)
     }
 
     /// How many databases are open.

@@ -13,7 +13,8 @@ use hourbook_store::control::installations::{self, CLOSED, Installation};
 use hourbook_store::control::{jobs, receipts};
 use hourbook_store::tenant;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What to do.
@@ -55,13 +56,7 @@ pub enum Verb {
 /// # Errors
 /// When there is no such tenant, or the job failed.
 pub async fn run(env: &Env, verb: Verb) -> anyhow::Result<()> {
-    let data_dir = Storage::from_env(env)?.data_dir;
-    anyhow::ensure!(
-        app::control_path(&data_dir).exists(),
-        "there is no Hourbook data in {} (HOURBOOK_DATA_DIR)",
-        data_dir.display()
-    );
-    let control = app::open_control(&data_dir)?;
+    let (control, data_dir) = open(env)?;
     match verb {
         Verb::List => list(&control).await,
         Verb::Show { tenant } => show(&control, &data_dir, &find(&control, &tenant).await?).await,
@@ -84,7 +79,36 @@ pub async fn run(env: &Env, verb: Verb) -> anyhow::Result<()> {
     }
 }
 
-async fn find(control: &Db, id: &str) -> anyhow::Result<Installation> {
+/// The control database of the data folder, which has to be there.
+///
+/// # Errors
+/// When there is none.
+pub fn open(env: &Env) -> anyhow::Result<(Arc<Db>, PathBuf)> {
+    let data_dir = Storage::from_env(env)?.data_dir;
+    anyhow::ensure!(
+        app::control_path(&data_dir).exists(),
+        "there is no Hourbook data in {} (HOURBOOK_DATA_DIR)",
+        data_dir.display()
+    );
+    Ok((app::open_control(&data_dir)?, data_dir))
+}
+
+/// `hourbook keys renew`.
+///
+/// # Errors
+/// When there is no such tenant, or the job failed.
+pub async fn renew(env: &Env, tenant: &str, no_wait: bool) -> anyhow::Result<()> {
+    let (control, data_dir) = open(env)?;
+    let found = find(&control, tenant).await?;
+    anyhow::ensure!(found.state != CLOSED, "the tenant is closed");
+    ask(&control, &data_dir, &found.tenant_id, Kind::Reseal, no_wait).await
+}
+
+/// The tenant that an id, or the start of one, names.
+///
+/// # Errors
+/// When there is none or more than one.
+pub async fn find(control: &Db, id: &str) -> anyhow::Result<Installation> {
     let all = control.read(installations::all).await?;
     let mut fitting = all.into_iter().filter(|found| found.tenant_id.starts_with(id));
     let found =
@@ -121,6 +145,8 @@ async fn show(control: &Db, data_dir: &Path, found: &Installation) -> anyhow::Re
         ("since", time::rfc3339(found.state_since)),
         ("installed", time::rfc3339(found.installed_at)),
         ("region", found.region.clone()),
+        ("backup", found.backup_at.map_or_else(|| "none yet".into(), time::rfc3339)),
+        ("read back", found.backup_checked_at.map_or_else(|| "never".into(), time::rfc3339)),
         ("worklogs", inventory.worklogs.to_string()),
         ("files", format!("{} ({} bytes)", inventory.files, inventory.bytes)),
     ]
@@ -140,15 +166,34 @@ async fn show(control: &Db, data_dir: &Path, found: &Installation) -> anyhow::Re
 }
 
 /// Leaves a job for the server and follows it.
-async fn ask(
+///
+/// # Errors
+/// When the job failed.
+pub async fn ask(
     control: &Db,
     data_dir: &Path,
     tenant_id: &str,
     kind: Kind,
     no_wait: bool,
 ) -> anyhow::Result<()> {
-    let (id, now) = (tenant_id.to_owned(), Clock::system().now_ms());
-    let job_id = control.write(move |conn| jobs::enqueue(conn, &kind.for_tenant(&id, "", now), now)).await?;
+    ask_about(control, data_dir, tenant_id, kind, "", no_wait).await
+}
+
+/// The same, for a job with a subject.
+///
+/// # Errors
+/// When the job failed.
+pub async fn ask_about(
+    control: &Db,
+    data_dir: &Path,
+    tenant_id: &str,
+    kind: Kind,
+    subject: &str,
+    no_wait: bool,
+) -> anyhow::Result<()> {
+    let (id, about, now) = (tenant_id.to_owned(), subject.to_owned(), Clock::system().now_ms());
+    let job_id =
+        control.write(move |conn| jobs::enqueue(conn, &kind.for_tenant(&id, &about, now), now)).await?;
     output::line(format!("job {job_id} ({}) is waiting for the server", kind.name()));
     if no_wait {
         return Ok(());

@@ -29,6 +29,15 @@ impl Cipher {
         out.extend_from_slice(&sealed);
     }
 
+    /// Ciphertext and tag alone, under a nonce that the caller never uses twice with this key.
+    pub fn seal_numbered(&self, nonce: [u8; nonce::LEN], plain: &[u8]) -> Vec<u8> {
+        self.0.encrypt(&Nonce::from(nonce), plain).expect("AES-GCM seals any message below 64 GiB")
+    }
+
+    pub fn open_numbered(&self, nonce: [u8; nonce::LEN], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+        self.0.decrypt(&Nonce::from(nonce), sealed).map(Zeroizing::new).map_err(|_| Error::Refused)
+    }
+
     pub fn open(&self, record: &[u8], aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         let (nonce_bytes, sealed) = record.split_first_chunk::<{ nonce::LEN }>().ok_or(Error::Refused)?;
         self.0

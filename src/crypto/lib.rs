@@ -4,6 +4,7 @@
 //! in database files, queues and backups alike.
 
 mod aead;
+pub mod backup;
 pub mod datakey;
 pub mod master;
 pub mod nonce;
@@ -19,14 +20,9 @@ pub enum Error {
     /// No configured master key has the id that the wrapped key names.
     #[error("no master key with id {0:?} is configured")]
     UnknownMasterKey(String),
-    /// The record was written with another version of the data key.
-    #[error("sealed with data key version {found}, this key is version {have}")]
-    WrongKeyVersion {
-        /// Version that the record names.
-        found: u32,
-        /// Version at hand.
-        have: u32,
-    },
+    /// The record was sealed with a version of the data key that is not at hand.
+    #[error("sealed with version {0} of the data key, which is not there")]
+    UnknownKeyVersion(u32),
     /// The bytes are not a record of ours, were changed, or belong to another place.
     #[error("the sealed record does not open here")]
     Refused,

@@ -1,6 +1,7 @@
 //! The master keys of an installation of Hourbook, as the operator configures them.
 
-use crate::{Error, aead};
+use crate::backup::BackupKey;
+use crate::{Error, aead, nonce};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hkdf::Hkdf;
@@ -66,13 +67,26 @@ impl MasterKeys {
         aead::Cipher::new(&master.key).open(sealed, &aead::associated_data(purpose))
     }
 
+    /// All ids, the current one first.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|key| key.id.as_str())
+    }
+
+    /// What backups of whole databases are sealed under from now on.
+    pub fn backup_key(&self) -> BackupKey {
+        BackupKey(derive(&self.keys[0], "hourbook system backups v1"))
+    }
+
+    /// What a backup was sealed under that names this master key.
+    pub fn backup_key_of(&self, id: &str) -> Result<BackupKey, Error> {
+        let master = self.keys.iter().find(|key| key.id == id);
+        let master = master.ok_or_else(|| Error::UnknownMasterKey(id.to_owned()))?;
+        Ok(BackupKey(derive(master, "hourbook system backups v1")))
+    }
+
     /// 32 bytes derived from the current key for one purpose (HKDF-SHA256).
     pub fn derive(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
-        let mut out = Zeroizing::new([0; 32]);
-        Hkdf::<Sha256>::new(None, self.keys[0].key.as_slice())
-            .expand(purpose.as_bytes(), out.as_mut_slice())
-            .expect("32 bytes are within HKDF's range");
-        out
+        derive(&self.keys[0], purpose)
     }
 }
 
@@ -88,6 +102,14 @@ fn split_id(record: &[u8]) -> Result<(&str, &[u8]), Error> {
     Ok((id, sealed))
 }
 
+fn derive(master: &MasterKey, purpose: &str) -> Zeroizing<[u8; 32]> {
+    let mut out = Zeroizing::new([0; 32]);
+    Hkdf::<Sha256>::new(None, master.key.as_slice())
+        .expand(purpose.as_bytes(), out.as_mut_slice())
+        .expect("32 bytes are within HKDF's range");
+    out
+}
+
 fn parse_key(part: &str) -> Result<MasterKey, Error> {
     let (id, encoded) = part
         .split_once(':')
@@ -98,6 +120,14 @@ fn parse_key(part: &str) -> Result<MasterKey, Error> {
         return Err(Error::MalformedKey("a key id is 1 to 32 of A-Z a-z 0-9 . _ -".into()));
     }
     Ok(MasterKey { id: id.to_owned(), key: parse_32_bytes(encoded, id)? })
+}
+
+/// A new random master key as it is configured: `id:base64`.
+pub fn generate(id: &str) -> Result<Zeroizing<String>, Error> {
+    let key = Zeroizing::new(nonce::random::<32>());
+    let line = Zeroizing::new(format!("{id}:{}", STANDARD.encode(key.as_slice())));
+    parse_key(&line)?;
+    Ok(line)
 }
 
 /// Base64 of exactly 32 bytes; `what` names the key in the error.

@@ -1,5 +1,6 @@
 //! Sealing the fields of one tenant.
 
+use crate::backup::BackupKey;
 use crate::datakey::DataKey;
 use crate::{Error, aead};
 use hkdf::Hkdf;
@@ -12,15 +13,48 @@ use zeroize::Zeroizing;
 const FORMAT: u8 = 1;
 const HEADER: usize = 5;
 
+/// What is sealed. Each has a subkey of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    /// The comment of a worklog.
+    Comment,
+    /// The name of a tag.
+    TagName,
+    /// A webhook on its way.
+    Event,
+    /// The secret that is shared with Jira.
+    SharedSecret,
+}
+
+impl Field {
+    const ALL: [Self; 4] = [Self::Comment, Self::TagName, Self::Event, Self::SharedSecret];
+
+    /// Table and column: bound to the record, and the purpose of the subkey.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Comment => "worklogs.comment",
+            Self::TagName => "tags.name",
+            Self::Event => "events.body",
+            Self::SharedSecret => "installations.shared_secret",
+        }
+    }
+}
+
 /// Where a sealed field lives. A record opens nowhere else.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
-    /// Table (or queue) that holds the record.
-    pub table: &'a str,
-    /// Column that holds the record.
-    pub column: &'a str,
+    /// What it is.
+    pub field: Field,
     /// Key of the row, as it never changes.
     pub row: &'a [u8],
+}
+
+/// The subkeys of one version of a data key.
+#[derive(Clone)]
+struct Version {
+    number: u32,
+    fields: [aead::Cipher; Field::ALL.len()],
+    backups: BackupKey,
 }
 
 /// Seals and opens fields of one tenant under its data key.
@@ -30,35 +64,83 @@ pub struct Place<'a> {
 #[derive(Clone)]
 pub struct TenantCipher {
     tenant: String,
-    version: u32,
-    fields: aead::Cipher,
+    /// Ascending, never empty: the last seals, all open.
+    versions: Vec<Version>,
+    /// Of the first version: equal texts keep equal digests.
     digests: Zeroizing<[u8; 32]>,
 }
 
+fn subkey(key: &DataKey, purpose: &str) -> Zeroizing<[u8; 32]> {
+    let mut out = Zeroizing::new([0; 32]);
+    Hkdf::<Sha256>::new(None, key.key.as_slice())
+        .expand(purpose.as_bytes(), out.as_mut_slice())
+        .expect("32 bytes are within HKDF's range");
+    out
+}
+
+impl Version {
+    fn new(key: &DataKey) -> Self {
+        let field = |field: Field| aead::Cipher::new(&subkey(key, &format!("hourbook v1 {}", field.name())));
+        Self {
+            number: key.version,
+            fields: Field::ALL.map(field),
+            backups: BackupKey(subkey(key, "hourbook v1 backups")),
+        }
+    }
+}
+
 impl TenantCipher {
-    /// Prepares the key schedules of `key` for `tenant`.
+    /// Prepares the subkeys of the first version of a tenant's data key.
     pub fn new(tenant: &str, key: &DataKey) -> Self {
-        let expand = |purpose: &str| {
-            let mut out = Zeroizing::new([0; 32]);
-            Hkdf::<Sha256>::new(None, key.key.as_slice())
-                .expand(purpose.as_bytes(), out.as_mut_slice())
-                .expect("32 bytes are within HKDF's range");
-            out
-        };
         Self {
             tenant: tenant.to_owned(),
-            version: key.version,
-            fields: aead::Cipher::new(&expand("hourbook fields v1")),
-            digests: expand("hourbook digests v1"),
+            versions: vec![Version::new(key)],
+            digests: subkey(key, "hourbook v1 blind index"),
         }
+    }
+
+    /// Prepares those of all versions, in ascending order; `None` if there are none.
+    pub fn of_versions(tenant: &str, keys: &[DataKey]) -> Option<Self> {
+        let (first, others) = keys.split_first()?;
+        let mut cipher = Self::new(tenant, first);
+        cipher.versions.extend(others.iter().map(Version::new));
+        Some(cipher)
+    }
+
+    fn newest(&self) -> &Version {
+        self.versions.last().expect("there is a first version")
+    }
+
+    fn version(&self, number: u32) -> Result<&Version, Error> {
+        let found = self.versions.iter().find(|version| version.number == number);
+        found.ok_or(Error::UnknownKeyVersion(number))
+    }
+
+    /// What backups are sealed under from now on, and its version.
+    pub fn backup_key(&self) -> (u32, &BackupKey) {
+        let newest = self.newest();
+        (newest.number, &newest.backups)
+    }
+
+    /// What a backup was sealed under.
+    pub fn backup_key_of(&self, version: u32) -> Result<&BackupKey, Error> {
+        Ok(&self.version(version)?.backups)
+    }
+
+    /// Whether a record is sealed under the newest version.
+    pub fn is_current(&self, record: &[u8]) -> bool {
+        let number = self.newest().number.to_be_bytes();
+        record.first() == Some(&FORMAT) && record.get(1..HEADER) == Some(number.as_slice())
     }
 
     /// Seals `plain` for `place`.
     pub fn seal(&self, place: Place<'_>, plain: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(HEADER + aead::OVERHEAD + plain.len());
         out.push(FORMAT);
-        out.extend_from_slice(&self.version.to_be_bytes());
-        self.fields.seal_into(&mut out, plain, &self.bind(place, self.version));
+        let version = self.newest();
+        out.extend_from_slice(&version.number.to_be_bytes());
+        let cipher = &version.fields[place.field as usize];
+        cipher.seal_into(&mut out, plain, &self.bind(place, version.number));
         out
     }
 
@@ -69,11 +151,8 @@ impl TenantCipher {
         if format != FORMAT {
             return Err(Error::Refused);
         }
-        let found = u32::from_be_bytes(version);
-        if found != self.version {
-            return Err(Error::WrongKeyVersion { found, have: self.version });
-        }
-        self.fields.open(sealed, &self.bind(place, found))
+        let version = self.version(u32::from_be_bytes(version))?;
+        version.fields[place.field as usize].open(sealed, &self.bind(place, version.number))
     }
 
     /// A keyed digest, in hex: the same text gives the same digest in this tenant only.
@@ -88,8 +167,7 @@ impl TenantCipher {
         aead::associated_data(&[
             b"hourbook field",
             self.tenant.as_bytes(),
-            place.table.as_bytes(),
-            place.column.as_bytes(),
+            place.field.name().as_bytes(),
             place.row,
             &version.to_be_bytes(),
         ])
@@ -98,6 +176,6 @@ impl TenantCipher {
 
 impl fmt::Debug for TenantCipher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TenantCipher({}, key version {})", self.tenant, self.version)
+        write!(f, "TenantCipher({}, key version {})", self.tenant, self.newest().number)
     }
 }

@@ -1,7 +1,8 @@
+use crate::backup::{BackupKey, Opener, Sealer};
 use crate::datakey::DataKey;
 use crate::master::{self, MasterKeys};
 use crate::receipt::{ReceiptKey, verify_hex};
-use crate::tenant::{Place, TenantCipher};
+use crate::tenant::{Field, Place, TenantCipher};
 use crate::{Error, aead, nonce};
 use zeroize::Zeroizing;
 
@@ -9,7 +10,7 @@ const ONE: &str = "one:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 const TWO: &str = "two:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 
 fn place(row: &[u8]) -> Place<'_> {
-    Place { table: "worklogs", column: "comment", row }
+    Place { field: Field::Comment, row }
 }
 
 /// NIST's GCM test case 14 (256-bit key of zeros, one block of zeros).
@@ -33,9 +34,7 @@ fn a_field_opens_only_in_its_tenant_table_column_and_row() {
     assert_eq!(cipher.open(place(b"7"), &sealed).expect("opens").as_slice(), b"reviewed the plan");
 
     assert_eq!(cipher.open(place(b"8"), &sealed), Err(Error::Refused));
-    let elsewhere = Place { table: "tags", ..place(b"7") };
-    assert_eq!(cipher.open(elsewhere, &sealed), Err(Error::Refused));
-    let elsewhere = Place { column: "name", ..place(b"7") };
+    let elsewhere = Place { field: Field::TagName, ..place(b"7") };
     assert_eq!(cipher.open(elsewhere, &sealed), Err(Error::Refused));
     let other_tenant = TenantCipher::new("t2", &key);
     assert_eq!(other_tenant.open(place(b"7"), &sealed), Err(Error::Refused));
@@ -57,7 +56,55 @@ fn every_changed_byte_is_noticed() {
 fn the_key_version_is_in_the_record_and_named_when_it_is_another() {
     let old = TenantCipher::new("t", &DataKey::generate(1)).seal(place(b"7"), b"x");
     let new = TenantCipher::new("t", &DataKey::generate(2));
-    assert_eq!(new.open(place(b"7"), &old), Err(Error::WrongKeyVersion { found: 1, have: 2 }));
+    assert_eq!(new.open(place(b"7"), &old), Err(Error::UnknownKeyVersion(1)));
+}
+
+#[test]
+fn the_newest_version_seals_and_all_open() {
+    let (one, two) = (DataKey::generate(1), DataKey::generate(2));
+    let before = TenantCipher::new("t", &one);
+    let after = TenantCipher::of_versions("t", &[one, two]).expect("two versions");
+    let (old, new) = (before.seal(place(b"7"), b"x"), after.seal(place(b"7"), b"x"));
+    assert_eq!(after.open(place(b"7"), &old).expect("opens").as_slice(), b"x");
+    assert_eq!(before.open(place(b"7"), &new), Err(Error::UnknownKeyVersion(2)));
+    assert!(after.is_current(&new) && !after.is_current(&old));
+    assert_eq!(before.digest("group", "staff"), after.digest("group", "staff"), "digests stay comparable");
+    assert!(TenantCipher::of_versions("t", &[]).is_none());
+}
+
+/// Cut off, reordered, doubled, from another file, with another header: nothing of it opens.
+#[test]
+fn chunks_open_only_in_their_file_and_place() {
+    let key = BackupKey(Zeroizing::new([7; 32]));
+    let seal = |header: &[u8], chunks: &[&[u8]]| -> Vec<Vec<u8>> {
+        let mut sealer = Sealer::new(&key, header);
+        chunks.iter().enumerate().map(|(at, chunk)| sealer.seal(chunk, at + 1 == chunks.len())).collect()
+    };
+    let open = |header: &[u8], chunks: &[(&Vec<u8>, bool)]| -> Result<Vec<u8>, Error> {
+        let mut opener = Opener::new(&key, header);
+        let mut out = Vec::new();
+        for (chunk, last) in chunks {
+            out.extend_from_slice(&opener.open(chunk, *last)?);
+        }
+        Ok(out)
+    };
+    let file = seal(b"header one", &[b"a", b"b", b"c"]);
+    let other = seal(b"header two", &[b"a", b"b", b"c"]);
+    let all = [(&file[0], false), (&file[1], false), (&file[2], true)];
+    assert_eq!(open(b"header one", &all).expect("opens"), b"abc");
+    let bad: [&[(&Vec<u8>, bool)]; 7] = [
+        &[(&file[0], false), (&file[1], true)],
+        &[(&file[0], true)],
+        &[(&file[1], false), (&file[0], false), (&file[2], true)],
+        &[(&file[0], false), (&file[0], false)],
+        &[(&other[0], false)],
+        &[(&file[0], false), (&other[1], false)],
+        &[(&file[0], false), (&file[1], false), (&file[2], false)],
+    ];
+    for chunks in bad {
+        assert_eq!(open(b"header one", chunks), Err(Error::Refused));
+    }
+    assert_eq!(open(b"header two", &all), Err(Error::Refused));
 }
 
 #[test]

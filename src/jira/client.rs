@@ -16,7 +16,7 @@ use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use url::Url;
 
 /// Longest answer that is read: a thousand worklogs with comments at Jira's limit.
@@ -345,7 +345,7 @@ impl SiteClient {
 
     async fn try_once(&self, origin: &str, call: &Call) -> Result<Tried, JiraError> {
         let target = call.target();
-        let signed_by = self.jira.skew_ms(&self.site.tenant_id);
+        let (signed_at, begun) = (self.jira_ms(), Instant::now());
         let authorization = self.authorization(call, &target).await?;
         let mut request = self
             .jira
@@ -366,9 +366,10 @@ impl SiteClient {
             Err(Some(error)) => return Ok(lost(call, error)),
             Err(None) => return Err(JiraError::Unexpected("the answer is too long".into())),
         };
-        // Compared with what this call was signed by: another one may have learnt the time meanwhile.
-        let learnt = self.jira.skew_ms(&self.site.tenant_id) - signed_by;
-        if status == StatusCode::UNAUTHORIZED && learnt.abs() >= SAME_TIME_MS {
+        // Not compared with what is known by now: another call may have learnt the time, or the clock been set right.
+        let elapsed = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let off = date(&headers).map_or(0, |date_ms| date_ms - signed_at.saturating_add(elapsed));
+        if status == StatusCode::UNAUTHORIZED && off.abs() >= SAME_TIME_MS {
             return Ok(Tried::WrongTime);
         }
         Ok(self.judge(call, status, &headers, body))

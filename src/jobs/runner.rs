@@ -6,7 +6,7 @@ use crate::jira::error::JiraError;
 use crate::sync::feed::jira_cause;
 use crate::task;
 use crate::tenants::Tenant;
-use crate::{lifecycle, sync};
+use crate::{backup, config, lifecycle, sync};
 use anyhow::Context;
 use hourbook_store::control::jobs::{self, Job};
 use hourbook_store::error::Error as StoreError;
@@ -89,6 +89,9 @@ async fn dispatch(app: &Arc<App>, job: &Job) -> anyhow::Result<()> {
     if kind == Kind::Wipe {
         return lifecycle::wipe::run(app, job).await;
     }
+    if kind.is_of_the_system() {
+        return of_the_system(app, kind).await;
+    }
     let Some(tenant) = app.tenants.by_id(&job.tenant_id).await? else { return Ok(()) };
     if kind == Kind::Probe {
         return lifecycle::suspend::probe(app, &tenant).await;
@@ -119,8 +122,24 @@ async fn for_tenant(app: &Arc<App>, tenant: &Arc<Tenant>, kind: Kind, subject: &
         Kind::IssueGone => sync::container::issue_gone(app, tenant, subject.parse()?).await,
         Kind::ProjectGone => sync::container::project_gone(app, tenant, subject.parse()?).await,
         Kind::ProjectRestored => sync::container::project_restored(app, tenant, subject.parse()?).await,
-        Kind::Probe | Kind::Wipe => Ok(()),
+        Kind::Backup => backup::tenant::run(app, tenant).await,
+        Kind::Restore => backup::tenant::restore(app, tenant, subject).await,
+        Kind::Reseal => lifecycle::reseal::run(app, tenant).await,
+        Kind::Probe | Kind::SystemBackup | Kind::Rewrap | Kind::Wipe => Ok(()),
     }
+}
+
+async fn of_the_system(app: &App, kind: Kind) -> anyhow::Result<()> {
+    if kind == Kind::Rewrap {
+        if let Some(file) = &app.config.master_keys_file {
+            let keys = config::read_master_keys(file).map_err(anyhow::Error::msg)?;
+            app.keyring.replace_master(keys).await?;
+        }
+        let rewrapped = app.keyring.rewrap().await?;
+        tracing::info!(rewrapped, "keys are wrapped by the current master key");
+    }
+    // Of the keys as they are wrapped now.
+    backup::system::run(app).await
 }
 
 /// Notes how a job ended and whether it is tried again.

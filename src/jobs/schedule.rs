@@ -1,8 +1,10 @@
 //! What is due by the clock: incremental syncs, reconciliation, housekeeping.
 
 use super::{Kind, enqueue};
+use crate::alarm::{self, Alarm};
 use crate::app::App;
-use crate::lifecycle::suspend;
+use crate::backup;
+use crate::lifecycle::{forget, suspend, uninstalled};
 use anyhow::Context;
 use hourbook_store::control::{installations, jobs};
 use std::sync::Arc;
@@ -55,6 +57,9 @@ async fn enqueue_due(app: &Arc<App>) {
         tracing::error!(error = format!("{error:#}"), "suspended installations could not be looked at");
     }
     let now = app.clock.now_ms();
+    if let Err(error) = enqueue_backups(app, now).await {
+        tracing::error!(error = format!("{error:#}"), "due backups could not be enqueued");
+    }
     let due = match app.control.read(move |conn| installations::due(conn, now)).await {
         Ok(due) => due,
         Err(error) => return tracing::error!(%error, "due syncs could not be found"),
@@ -65,6 +70,21 @@ async fn enqueue_due(app: &Arc<App>) {
             tracing::error!(%error, tenant.id = turn.tenant_id, "a due sync could not be enqueued");
         }
     }
+}
+
+/// Enqueues the backups that are due.
+async fn enqueue_backups(app: &Arc<App>, now: i64) -> anyhow::Result<()> {
+    for tenant_id in app.control.read(move |conn| installations::backups_due(conn, now)).await? {
+        let next = backup::tenant::next_night(&app.config.backups, &tenant_id, now);
+        app.control
+            .write(move |conn| {
+                installations::schedule_backup(conn, &tenant_id, next)?;
+                jobs::enqueue(conn, &Kind::Backup.for_tenant(&tenant_id, "", now), now)
+            })
+            .await?;
+        app.wake.now();
+    }
+    Ok(())
 }
 
 async fn plan_and_enqueue(app: &App, tenant_id: &str, kind: Kind, now: i64) -> anyhow::Result<()> {
@@ -83,12 +103,47 @@ async fn plan_and_enqueue(app: &App, tenant_id: &str, kind: Kind, now: i64) -> a
     Ok(())
 }
 
-async fn tidy(app: &Arc<App>) {
+/// Housekeeping. One thing that fails does not keep the others from their turn.
+pub async fn tidy(app: &Arc<App>) {
     let now = app.clock.now_ms();
-    let forgotten = app.inbox.forget_before(now - IDENTIFIERS_KEPT_MS).await;
+    let told = |what: &str, result: anyhow::Result<()>| {
+        if let Err(error) = result {
+            tracing::error!(error = format!("{error:#}"), "housekeeping: {what}");
+        }
+    };
+    told(
+        "identifiers",
+        app.inbox.forget_before(now - IDENTIFIERS_KEPT_MS).await.map(drop).map_err(Into::into),
+    );
     let pruned = app.control.write(move |conn| jobs::prune(conn, now - JOBS_KEPT_MS)).await;
-    match (forgotten, pruned) {
-        (Ok(identifiers), Ok(jobs)) => tracing::info!(identifiers, jobs, "housekeeping done"),
-        (forgotten, pruned) => tracing::error!(?forgotten, ?pruned, "housekeeping failed"),
+    told("jobs", pruned.map(drop).map_err(Into::into));
+    told("closings", uninstalled::finish(app).await.map_err(Into::into));
+    told("account information", forget::run(app).await.map(drop));
+    told("system backups", system_backups(app, now).await);
+    told("alarms", backup_alarms(app, now).await);
+}
+
+/// A new backup of the keyring and the control database a quarter of the day, and none older than two days.
+async fn system_backups(app: &Arc<App>, now: i64) -> anyhow::Result<()> {
+    let backups = app.config.backups.clone();
+    let newest = tokio::task::spawn_blocking(move || -> anyhow::Result<Option<i64>> {
+        backup::system::prune(&backups, now)?;
+        let newest = backup::list(&backups.of_system("keyring"))?.pop();
+        Ok(newest.map(|found| found.header.created_at))
+    });
+    if newest.await??.is_none_or(|at| at < now - DAY_MS / 4) {
+        enqueue(app, "", Kind::SystemBackup, "").await?;
     }
+    Ok(())
+}
+
+/// Tells of tenants whose last backup is older than a day and the hour that its making may take.
+async fn backup_alarms(app: &Arc<App>, now: i64) -> anyhow::Result<()> {
+    let since = now - DAY_MS - 3_600_000;
+    let late = app.control.read(move |conn| installations::without_backup_since(conn, since)).await?;
+    app.metrics.waiting.with_label_values(&["backups.late"]).set(i64::try_from(late.len())?);
+    for (tenant_id, _) in late {
+        alarm::raise(app, Alarm::BackupOld, &tenant_id, "no backup of the last 24 hours");
+    }
+    Ok(())
 }

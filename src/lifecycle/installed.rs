@@ -5,12 +5,11 @@
 //! not signed: only once the site has accepted our signature does the new one take its place (`sync::run`).
 
 use crate::app::App;
+use crate::backup;
 use crate::error::{AppError, AppResult};
 use crate::jobs::Kind;
 use crate::tenants::{self, Tenant};
-use hourbook_crypto::datakey::DataKey;
 use hourbook_crypto::nonce;
-use hourbook_crypto::tenant::TenantCipher;
 use hourbook_store::control::installations::{self, ACTIVE, Installation, Renewal};
 use hourbook_store::control::jobs;
 use hourbook_store::error::Error;
@@ -22,6 +21,8 @@ const GRACE_MS: i64 = 5 * 60_000;
 /// Atlassian's secrets have up to 128 characters; some room beyond.
 const LONGEST_SECRET: usize = 512;
 const HOUR_MS: i64 = 3_600_000;
+/// New keys are backed up this soon, ms: many installations at once share a backup.
+const SOON_MS: i64 = 60_000;
 
 /// What Jira tells at install.
 pub struct Installed {
@@ -71,9 +72,9 @@ pub async fn installed(app: &App, call: Installed) -> AppResult<()> {
 
 async fn create(app: &App, call: &Installed, base_url: &str) -> Result<(), Error> {
     let tenant_id = hex::encode(nonce::random::<16>());
-    let key = DataKey::generate(1);
-    let cipher = TenantCipher::new(&tenant_id, &key);
     let now = app.clock.now_ms();
+    // The key first: an installation without one would count as closed.
+    let cipher = app.keyring.create(&tenant_id, now).await?;
     let installation = Installation {
         client_key: call.client_key.clone(),
         base_url: base_url.to_owned(),
@@ -83,8 +84,6 @@ async fn create(app: &App, call: &Installed, base_url: &str) -> Result<(), Error
         state: ACTIVE.into(),
         state_reason: None,
         state_since: now,
-        key_version: 1,
-        wrapped_key: Some(key.wrap(&app.config.master_keys, &tenant_id)),
         shared_secret: Some(tenants::seal_secret(&cipher, call.shared_secret.expose_secret())),
         previous_secret: None,
         previous_secret_until: None,
@@ -94,16 +93,25 @@ async fn create(app: &App, call: &Installed, base_url: &str) -> Result<(), Error
         next_incremental_at: now + app.config.incremental_secs * 1000,
         // Spread over the day, so that not all tenants reconcile at once.
         next_reconcile_at: now + rand::rng().random_range(6 * HOUR_MS..30 * HOUR_MS),
-        inventory: None,
+        receipt_id: hex::encode(nonce::random::<16>()),
+        wipe: None,
+        next_backup_at: backup::tenant::next_night(&app.config.backups, &tenant_id, now),
+        backup_at: None,
+        backup_bytes: None,
+        backup_checked_at: None,
         tenant_id: tenant_id.clone(),
     };
-    app.control
-        .write(move |conn| {
-            installations::insert(conn, &installation)?;
-            jobs::enqueue(conn, &Kind::SyncFull.for_tenant(&installation.tenant_id, "", now), now)?;
-            Ok(())
-        })
-        .await?;
+    let added = app.control.write(move |conn| {
+        installations::insert(conn, &installation)?;
+        jobs::enqueue(conn, &Kind::SyncFull.for_tenant(&installation.tenant_id, "", now), now)?;
+        jobs::enqueue(conn, &Kind::SystemBackup.for_tenant("", "", now + SOON_MS), now)?;
+        Ok(())
+    });
+    if let Err(error) = added.await {
+        // Whose key it was does not exist.
+        app.keyring.destroy(&tenant_id, now).await?;
+        return Err(error);
+    }
     tracing::info!(tenant.id = tenant_id, "installed");
     app.wake.now();
     Ok(())

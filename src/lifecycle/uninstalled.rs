@@ -1,16 +1,22 @@
-//! `uninstalled`: one transaction closes the tenant and destroys its key; a job removes what is left.
+//! `uninstalled`: destroying the keys closes an installation; a job removes what is left.
 //!
-//! Jira does not send it again, so it is answered only once that transaction is on disk.
+//! Jira does not send it again, so it is answered only once that is on disk.
 
 use crate::app::App;
 use crate::error::AppResult;
 use crate::jobs::Kind;
-use hourbook_store::control::{installations, jobs};
+use hourbook_store::control::installations::{self, CLOSED};
+use hourbook_store::control::jobs;
+use hourbook_store::keyring;
+use std::collections::{HashMap, HashSet};
+
+/// A key without an installation for so long, ms, was left behind by a crash in the middle of an installation.
+const ORPHAN_MS: i64 = 24 * 3_600_000;
 
 /// Closes the open installation of a clientKey, if there is one.
 ///
 /// # Errors
-/// When the control database fails.
+/// When a database fails.
 pub async fn uninstalled(app: &App, client_key: &str) -> AppResult<()> {
     let key = client_key.to_owned();
     let found = app.control.read(move |conn| installations::open_by_client_key(conn, &key)).await?;
@@ -20,15 +26,22 @@ pub async fn uninstalled(app: &App, client_key: &str) -> AppResult<()> {
     }
 }
 
-/// Destroys the key of an installation, so that all its data is noise, and plans its removal.
+/// Destroys all versions of an installation's key in one transaction: from then on it is closed and all its data is
+/// noise. Then notes it and plans the removal; what is cut off in between is finished by [`finish`].
 ///
 /// # Errors
-/// When the control database fails; then nothing was changed.
+/// When a database fails.
 pub async fn close(app: &App, tenant_id: &str, client_key: &str) -> AppResult<()> {
-    let (id, now) = (tenant_id.to_owned(), app.clock.now_ms());
+    let step = app.config.tuning.at_step;
+    let now = app.clock.now_ms();
+    step("keys");
+    let destroyed_at = app.keyring.destroy(tenant_id, now).await?;
+    app.forget(tenant_id, client_key);
+    step("closed");
+    let id = tenant_id.to_owned();
     app.control
         .write(move |conn| {
-            if installations::close(conn, &id, now)? {
+            if installations::close(conn, &id, destroyed_at)? {
                 jobs::drop_waiting(conn, &id, Kind::Wipe.lane())?;
                 jobs::enqueue(conn, &Kind::Wipe.for_tenant(&id, "", now), now)?;
             }
@@ -36,9 +49,41 @@ pub async fn close(app: &App, tenant_id: &str, client_key: &str) -> AppResult<()
         })
         .await?;
     app.forget(tenant_id, client_key);
-    // The old pages with the wrapped key must not live on in the log.
+    // The old pages with the sealed secrets must not live on in the log.
     app.control.truncate_wal().await?;
-    tracing::info!(tenant.id = tenant_id, "closed, its key is destroyed");
+    tracing::info!(tenant.id = tenant_id, "closed, its keys are destroyed");
     app.wake.now();
+    Ok(())
+}
+
+/// Finishes closings that were cut off, destroys keys again that a restored keyring brought back, and keys that no
+/// installation has. At start and by the hour.
+///
+/// # Errors
+/// When a database fails.
+pub async fn finish(app: &App) -> AppResult<()> {
+    let now = app.clock.now_ms();
+    let (destroyed, keys) =
+        app.keyring.ask(|conn| Ok((keyring::all_destroyed(conn)?, keyring::tenants(conn)?))).await?;
+    let all = app.control.read(installations::all).await?;
+    let known: HashMap<String, (String, String)> =
+        all.into_iter().map(|found| (found.tenant_id, (found.state, found.client_key))).collect();
+    for tenant_id in &destroyed {
+        if let Some((state, client_key)) = known.get(tenant_id)
+            && state != CLOSED
+        {
+            tracing::warn!(tenant.id = tenant_id, "its keys are destroyed: closing");
+            close(app, tenant_id, client_key).await?;
+        }
+    }
+    let destroyed: HashSet<String> = destroyed.into_iter().collect();
+    for (tenant_id, made_at) in keys {
+        let closed = known.get(&tenant_id).is_some_and(|(state, _)| state == CLOSED);
+        let orphan = !known.contains_key(&tenant_id) && made_at.is_none_or(|at| at < now - ORPHAN_MS);
+        if closed || orphan || destroyed.contains(&tenant_id) {
+            tracing::warn!(tenant.id = tenant_id, closed, "a key that nobody may have is destroyed");
+            app.keyring.destroy(&tenant_id, now).await?;
+        }
+    }
     Ok(())
 }

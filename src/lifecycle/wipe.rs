@@ -1,129 +1,224 @@
-//! Removing what a closed installation leaves: files, queued webhooks, jobs. Then each place is asked again, and a
-//! signed receipt says so. Every step may run twice; a crash resumes it.
+//! Removing what a closed installation leaves: keys, memory, files, backups, queued webhooks, jobs. Then each place is
+//! asked again, and a signed receipt says so. Every step may run twice; a crash goes on at the step it had reached.
 
+use crate::alarm::{self, Alarm};
 use crate::app::App;
+use crate::backup::{self, SYSTEM_KEPT_MS};
+use crate::jira::time;
 use crate::tenants;
 use anyhow::{Context, ensure};
-use hourbook_crypto::nonce;
 use hourbook_store::control::installations::{self, CLOSED, Installation};
 use hourbook_store::control::jobs::{self, Job};
 use hourbook_store::control::receipts::{self, Receipt};
 use hourbook_store::tenant;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-/// The job. Never given up: it fails until everything is gone.
+/// Tries after which an operator has to look.
+const PATIENCE: i32 = 3;
+
+/// What there was, counted before the first file goes.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Existed {
+    worklogs: i64,
+    tags: i64,
+    /// SHA-256 over the ids of the worklogs, ascending, a line each: whoever has them can check what was meant.
+    worklog_ids_sha256: String,
+    files: i64,
+    bytes: i64,
+    backups: i64,
+    backup_bytes: i64,
+    webhooks: i64,
+}
+
+/// A place that was emptied, and when.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Place {
+    place: String,
+    removed_at: String,
+}
+
+/// How far a wipe is: kept, so that a resumed one neither counts again nor tells later times.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Progress {
+    existed: Option<Existed>,
+    places: Vec<Place>,
+}
+
+/// The job. Never given up: it fails until everything is gone, and raises an alarm when that takes long.
 ///
 /// # Errors
 /// When something could not be removed or is found again.
 pub async fn run(app: &App, job: &Job) -> anyhow::Result<()> {
+    let result = wipe(app, job).await;
+    if result.is_err() && job.attempts >= PATIENCE {
+        alarm::raise(app, Alarm::WipeOpen, &job.tenant_id, "a wipe does not end");
+    }
+    result
+}
+
+async fn wipe(app: &App, job: &Job) -> anyhow::Result<()> {
     let id = job.tenant_id.clone();
     let found = app.control.read(move |conn| installations::find(conn, &id)).await?;
     let Some(installation) = found else { return Ok(()) };
     if installation.state != CLOSED {
         // Asked for by the operator: closing comes first, and with it another wipe.
-        return Ok(crate::lifecycle::uninstalled::close(
-            app,
-            &installation.tenant_id,
-            &installation.client_key,
-        )
-        .await?);
+        let (id, key) = (&installation.tenant_id, &installation.client_key);
+        return Ok(crate::lifecycle::uninstalled::close(app, id, key).await?);
     }
+    let progress = match &installation.wipe {
+        Some(text) => serde_json::from_str(text).context("reading how far the wipe is")?,
+        None => Progress::default(),
+    };
     let folder = tenants::folder(&app.config.storage.data_dir, &installation.tenant_id);
-    app.tenants.close_for_good(&installation.tenant_id).await;
-    app.forget_memory(&installation.tenant_id, &installation.client_key);
-
-    let existed = count(app, &installation, &folder).await?;
-    let mut places = vec![place("key", installation.state_since)];
-    remove_folder(folder.clone()).await.context("removing the database files")?;
-    places.push(place("database files", app.clock.now_ms()));
-    app.inbox.wipe(&installation.tenant_id).await.context("removing queued webhooks")?;
-    places.push(place("queued webhooks", app.clock.now_ms()));
-    let (id, keep) = (installation.tenant_id.clone(), job.id);
-    app.control.write(move |conn| jobs::delete_all_but(conn, &id, keep)).await.context("removing jobs")?;
-    places.push(place("jobs", app.clock.now_ms()));
-    places.push(place("caches", app.clock.now_ms()));
-
-    ask_again(app, &installation, &folder).await?;
-    write_receipt(app, &installation, &existed, places).await?;
-    tracing::info!(tenant.id = installation.tenant_id, "wiped, the receipt is written");
-    Ok(())
+    let backups = app.config.backups.of_tenant(&installation.tenant_id);
+    let mut wipe = Wipe { app, installation, folder, backups, progress };
+    wipe.work(job).await
 }
 
-fn place(name: &str, at: i64) -> Value {
-    json!({ "place": name, "removedAt": crate::jira::time::rfc3339(at) })
+struct Wipe<'a> {
+    app: &'a App,
+    installation: Installation,
+    folder: PathBuf,
+    backups: PathBuf,
+    progress: Progress,
 }
 
-/// Counted before the first file goes, and kept: a resumed wipe would find less.
-async fn count(app: &App, installation: &Installation, folder: &Path) -> anyhow::Result<Value> {
-    let folder = folder.to_owned();
-    let found = tokio::task::spawn_blocking(move || tenant::inventory(&folder)).await??;
-    let queued = app.inbox.count(&installation.tenant_id).await?;
-    let counted = json!({
-        "worklogs": found.worklogs,
-        "tags": found.tags,
-        "files": found.files,
-        "bytes": found.bytes,
-        "webhooks": queued,
-    });
-    let (id, text) = (installation.tenant_id.clone(), counted.to_string());
-    let kept = app.control.write(move |conn| installations::keep_inventory(conn, &id, &text)).await?;
-    Ok(serde_json::from_str(&kept)?)
+impl Wipe<'_> {
+    async fn work(&mut self, job: &Job) -> anyhow::Result<()> {
+        let (app, id) = (self.app, self.installation.tenant_id.clone());
+        self.step("count");
+        self.count().await.context("counting what there is")?;
+        self.step("keys again");
+        app.keyring.destroy(&id, app.clock.now_ms()).await.context("destroying the keys")?;
+        self.emptied("keys", self.installation.state_since).await?;
+        self.step("memory");
+        app.tenants.close_for_good(&id).await;
+        app.forget(&id, &self.installation.client_key);
+        self.emptied("memory", app.clock.now_ms()).await?;
+        self.step("files");
+        remove_folder(self.folder.clone()).await.context("removing the database files")?;
+        self.emptied("database files", app.clock.now_ms()).await?;
+        self.step("backups");
+        remove_folder(self.backups.clone()).await.context("removing the backups")?;
+        self.emptied("backups", app.clock.now_ms()).await?;
+        self.step("webhooks");
+        app.inbox.wipe(&id).await.context("removing queued webhooks")?;
+        self.emptied("queued webhooks", app.clock.now_ms()).await?;
+        self.step("jobs");
+        let (tenant, keep) = (id.clone(), job.id);
+        let jobs_gone = app.control.write(move |conn| jobs::delete_all_but(conn, &tenant, keep));
+        jobs_gone.await.context("removing jobs")?;
+        self.emptied("jobs", app.clock.now_ms()).await?;
+        self.step("ask again");
+        self.ask_again().await?;
+        self.step("receipt");
+        self.write_receipt().await?;
+        app.control.truncate_wal().await?;
+        tracing::info!(tenant.id = id, "wiped, the receipt is written");
+        Ok(())
+    }
+
+    fn step(&self, name: &str) {
+        (self.app.config.tuning.at_step)(name);
+    }
+
+    /// Notes a place as emptied; the first time stays.
+    async fn emptied(&mut self, name: &str, at: i64) -> anyhow::Result<()> {
+        if self.progress.places.iter().any(|place| place.place == name) {
+            return Ok(());
+        }
+        self.progress.places.push(Place { place: name.to_owned(), removed_at: time::rfc3339(at) });
+        self.keep().await
+    }
+
+    async fn keep(&self) -> anyhow::Result<()> {
+        let (id, text) = (self.installation.tenant_id.clone(), serde_json::to_string(&self.progress)?);
+        self.app.control.write(move |conn| installations::keep_wipe(conn, &id, &text)).await?;
+        Ok(())
+    }
+
+    async fn count(&mut self) -> anyhow::Result<()> {
+        if self.progress.existed.is_some() {
+            return Ok(());
+        }
+        let (folder, backups) = (self.folder.clone(), self.backups.clone());
+        let counted = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
+            Ok((tenant::inventory(&folder)?, backup::list(&backups)?))
+        });
+        let (found, backups) = counted.await??;
+        let backup_bytes: u64 = backups.iter().map(|backup| backup.bytes).sum();
+        self.progress.existed = Some(Existed {
+            worklogs: found.worklogs,
+            tags: found.tags,
+            worklog_ids_sha256: found.worklog_ids_sha256,
+            files: found.files,
+            bytes: found.bytes,
+            backups: i64::try_from(backups.len())?,
+            backup_bytes: i64::try_from(backup_bytes)?,
+            webhooks: self.app.inbox.count(&self.installation.tenant_id).await?,
+        });
+        self.keep().await
+    }
+
+    /// Looks in every place again; whatever is found keeps the wipe open.
+    async fn ask_again(&self) -> anyhow::Result<()> {
+        let id = self.installation.tenant_id.clone();
+        ensure!(self.app.keyring.versions(&id).await? == 0, "a key is there again");
+        ensure!(gone(&self.folder)?, "the folder of the tenant is there again");
+        ensure!(gone(&self.backups)?, "backups are there again");
+        let webhooks = self.app.inbox.count(&id).await?;
+        ensure!(webhooks == 0, "{webhooks} webhooks are queued again");
+        ensure!(!self.app.tenants.holds(&id, &self.installation.client_key), "memory holds it again");
+        let tenant = id.clone();
+        let now = self.app.control.read(move |conn| installations::find(conn, &tenant)).await?;
+        let secretless = now.is_some_and(|now| now.shared_secret.is_none() && now.previous_secret.is_none());
+        ensure!(secretless, "a secret is there again");
+        let others = self.app.control.read(move |conn| jobs::open_of_tenant(conn, &id)).await?;
+        ensure!(others.iter().all(|job| job.kind == crate::jobs::Kind::Wipe.name()), "jobs are queued again");
+        Ok(())
+    }
+
+    async fn write_receipt(&self) -> anyhow::Result<()> {
+        let (app, now) = (self.app, self.app.clock.now_ms());
+        let destroyed_at = app.keyring.destroyed_at(&self.installation.tenant_id).await?;
+        let destroyed_at = destroyed_at.context("the keyring does not know when the keys were destroyed")?;
+        let receipt_id = self.installation.receipt_id.clone();
+        let body = json!({
+            "v": 1,
+            "receipt": receipt_id,
+            "installation": self.installation.tenant_id,
+            "keyDestroyedAt": time::rfc3339(destroyed_at),
+            // The last backup of the keyring from before may be as old as that.
+            "lastKeyCopyGoneBy": time::rfc3339(destroyed_at + SYSTEM_KEPT_MS),
+            "issuedAt": time::rfc3339(now),
+            "existed": self.progress.existed,
+            "places": self.progress.places,
+        })
+        .to_string();
+        let signature = app.receipt_key.sign_hex(body.as_bytes());
+        let receipt = Receipt { receipt_id, issued_at: now, signature, body };
+        app.control.write(move |conn| receipts::insert(conn, &receipt)).await?;
+        Ok(())
+    }
+}
+
+fn gone(folder: &Path) -> io::Result<bool> {
+    Ok(!fs::exists(folder)?)
 }
 
 async fn remove_folder(folder: PathBuf) -> anyhow::Result<()> {
     tokio::task::spawn_blocking(move || match fs::remove_dir_all(&folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => match folder.parent() {
+        _ => match folder.parent().filter(|parent| parent.exists()) {
             Some(parent) => fs::File::open(parent)?.sync_all(),
             None => Ok(()),
         },
     })
     .await??;
-    Ok(())
-}
-
-/// Looks in every place again; whatever is found keeps the wipe open.
-async fn ask_again(app: &App, installation: &Installation, folder: &Path) -> anyhow::Result<()> {
-    ensure!(!folder.exists(), "the folder of the tenant is there again");
-    let webhooks = app.inbox.count(&installation.tenant_id).await?;
-    ensure!(webhooks == 0, "{webhooks} webhooks are queued again");
-    let id = installation.tenant_id.clone();
-    let now = app.control.read(move |conn| installations::find(conn, &id)).await?;
-    let keyless = now.is_some_and(|now| now.wrapped_key.is_none() && now.shared_secret.is_none());
-    ensure!(keyless, "the key is there again");
-    let id = installation.tenant_id.clone();
-    let others = app.control.read(move |conn| jobs::open_of_tenant(conn, &id)).await?;
-    ensure!(others.iter().all(|job| job.kind == crate::jobs::Kind::Wipe.name()), "jobs are queued again");
-    Ok(())
-}
-
-async fn write_receipt(
-    app: &App,
-    installation: &Installation,
-    existed: &Value,
-    places: Vec<Value>,
-) -> anyhow::Result<()> {
-    let now = app.clock.now_ms();
-    let receipt_id = hex::encode(nonce::random::<16>());
-    let body = json!({
-        "v": 1,
-        "receipt": receipt_id,
-        "installation": installation.tenant_id,
-        "keyDestroyedAt": crate::jira::time::rfc3339(installation.state_since),
-        "issuedAt": crate::jira::time::rfc3339(now),
-        "existed": existed,
-        "places": places,
-    })
-    .to_string();
-    let receipt = Receipt {
-        receipt_id,
-        tenant_id: installation.tenant_id.clone(),
-        issued_at: now,
-        signature: app.receipt_key.sign_hex(body.as_bytes()),
-        body,
-    };
-    app.control.write(move |conn| receipts::insert(conn, &receipt)).await?;
     Ok(())
 }

@@ -4,4 +4,3 @@ pub mod installations;
 pub mod jobs;
 pub mod receipts;
 pub(crate) mod schema;
-pub mod secrets;

@@ -169,14 +169,18 @@ impl Inbox {
             .await
     }
 
-    /// Forgets identifiers of applied events that arrived before an instant.
+    /// Forgets identifiers of applied events that arrived before an instant. Walks from the oldest: an index by age
+    /// would cost each arriving event more than this costs by the hour.
     pub async fn forget_before(&self, before: i64) -> Result<usize> {
-        self.db
-            .write(move |conn| {
-                let old = e::events.filter(e::received_at.lt(before).and(e::body.is_null()));
-                Ok(diesel::delete(old).execute(conn)?)
-            })
-            .await
+        let (mut after, mut forgotten) = (0, 0);
+        loop {
+            let (next, count) = self.db.write(move |conn| forget_some(conn, after, before)).await?;
+            forgotten += count;
+            match next {
+                Some(next) => after = next,
+                None => return Ok(forgotten),
+            }
+        }
     }
 
     /// Removes everything of a tenant; returns how many rows there were.
@@ -199,6 +203,16 @@ impl Inbox {
             .read(move |conn| Ok(e::events.filter(e::tenant_id.eq(tenant_id)).count().get_result(conn)?))
             .await
     }
+}
+
+/// Forgets among the next thousand events behind `after`; the position to go on from, if there may be more.
+fn forget_some(conn: &mut Conn, after: i64, before: i64) -> Result<(Option<i64>, usize)> {
+    let next = e::events.filter(e::seq.gt(after)).order(e::seq).limit(1000);
+    let ages: Vec<(i64, i64)> = next.select((e::seq, e::received_at)).load(conn)?;
+    let old = ages.iter().take_while(|(_, received_at)| *received_at < before);
+    let Some((last, _)) = old.last() else { return Ok((None, 0)) };
+    let applied = e::events.filter(e::seq.gt(after).and(e::seq.le(*last)).and(e::body.is_null()));
+    Ok((Some(*last), diesel::delete(applied).execute(conn)?))
 }
 
 /// Takes what waits, commits it once, and answers everyone.

@@ -1,4 +1,4 @@
-//! All SQL of the project: the control database, the inbox of webhooks and one database per tenant.
+//! All SQL of the project: the control database, the keyring, the inbox of webhooks and one database per tenant.
 //!
 //! Nothing above this crate imports diesel. Comments, tag names and secrets go in sealed and come out opened;
 //! the crate knows nothing of HTTP or Jira.
@@ -7,6 +7,7 @@ pub mod conn;
 pub mod control;
 pub mod error;
 pub mod inbox;
+pub mod keyring;
 pub mod migrate;
 pub mod plain;
 pub mod tenant;

@@ -15,6 +15,8 @@ use crate::conn::{Conn, Db};
 use crate::error::{Error, Result};
 use crate::migrate::{self, Schema};
 use hourbook_crypto::tenant::TenantCipher;
+use parking_lot::RwLock;
+use sha2::{Digest, Sha256};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -55,7 +57,7 @@ impl TenantConn<'_> {
 /// Handle on the open database of one tenant.
 pub struct TenantDb {
     db: Db,
-    cipher: Arc<TenantCipher>,
+    cipher: RwLock<Arc<TenantCipher>>,
     closed: AtomicBool,
 }
 
@@ -63,18 +65,33 @@ pub struct TenantDb {
 const READERS: u32 = 3;
 
 impl TenantDb {
-    /// Opens the database in `folder`, making it from `template` if there is none yet.
+    /// Opens the database in `folder`, making it from `template` if there is none yet. `before_migration` runs before
+    /// a migration changes the file that is there.
     ///
     /// # Errors
-    /// When files or migrations fail.
-    pub fn open(folder: &Path, template: &Path, cipher: Arc<TenantCipher>) -> Result<Self> {
+    /// When files or migrations fail, or `before_migration` does; then the file is as it was.
+    pub fn open(
+        folder: &Path,
+        template: &Path,
+        cipher: Arc<TenantCipher>,
+        before_migration: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<Self> {
         let path = file(folder);
         if !path.exists() {
             provision(folder, template)?;
         } else {
-            migrate::up(&path, Schema::Tenant)?;
+            migrate::up_after(&path, Schema::Tenant, || before_migration(&path))?;
         }
-        Ok(Self { db: Db::open(&path, READERS)?, cipher, closed: AtomicBool::new(false) })
+        Ok(Self {
+            db: Db::open(&path, READERS)?,
+            cipher: RwLock::new(cipher),
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    /// Seals with another version of the key from now on.
+    pub fn replace_cipher(&self, cipher: Arc<TenantCipher>) {
+        *self.cipher.write() = cipher;
     }
 
     /// From now on every read and write fails with [`Error::Closed`].
@@ -114,7 +131,8 @@ impl TenantDb {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::Closed);
         }
-        work(&mut TenantConn { conn, cipher: &self.cipher })
+        let cipher = Arc::clone(&self.cipher.read());
+        work(&mut TenantConn { conn, cipher: &cipher })
     }
 }
 
@@ -141,6 +159,8 @@ pub struct Inventory {
     pub worklogs: i64,
     /// Tags in the catalogue.
     pub tags: i64,
+    /// SHA-256 over the ids of the worklogs, ascending, a line each; empty where they could not be read.
+    pub worklog_ids_sha256: String,
     /// Files of the folder and their bytes.
     pub files: i64,
     /// Bytes of those files.
@@ -164,11 +184,26 @@ pub fn inventory(folder: &Path) -> Result<Inventory> {
     }
     if file(folder).exists() {
         match count_rows(&file(folder)) {
-            Ok((worklogs, tags)) => (found.worklogs, found.tags) = (worklogs, tags),
+            Ok((worklogs, tags, digest)) => {
+                (found.worklogs, found.tags, found.worklog_ids_sha256) = (worklogs, tags, digest);
+            }
             Err(error) => tracing::warn!(%error, "the rows of a tenant to wipe could not be counted"),
         }
     }
     Ok(found)
+}
+
+/// Counts the worklogs of a database file and opens the newest comments and all tag names in it, as a test.
+///
+/// # Errors
+/// When the file cannot be read, or something in it does not open.
+pub fn sample(path: &Path, cipher: &TenantCipher) -> Result<i64> {
+    const COMMENTS: i64 = 100;
+    let mut conn = connect(path)?;
+    let db = &mut TenantConn { conn: &mut conn, cipher };
+    worklogs::newest(db, COMMENTS)?;
+    tags::all(db)?;
+    worklogs::count(db)
 }
 
 /// The newest run of a tenant's sync, read from its folder without any key; for following it from outside.
@@ -188,11 +223,22 @@ fn connect(path: &Path) -> Result<Conn> {
     Conn::establish(url).map_err(|error| Error::Corrupt(error.to_string()))
 }
 
-fn count_rows(path: &Path) -> Result<(i64, i64)> {
+fn count_rows(path: &Path) -> Result<(i64, i64, String)> {
     use diesel::prelude::*;
+    use schema::worklogs::dsl as w;
     let mut conn = connect(path)?;
-    Ok((
-        schema::worklogs::table.count().get_result(&mut conn)?,
-        schema::tags::table.count().get_result(&mut conn)?,
-    ))
+    let (mut digest, mut after, mut worklogs) = (Sha256::new(), i64::MIN, 0);
+    loop {
+        let ids: Vec<i64> = w::worklogs
+            .filter(w::client_worklog_id.gt(after))
+            .order(w::client_worklog_id)
+            .limit(10_000)
+            .select(w::client_worklog_id)
+            .load(&mut conn)?;
+        let Some(last) = ids.last() else { break };
+        after = *last;
+        worklogs += i64::try_from(ids.len()).unwrap_or(i64::MAX);
+        ids.iter().for_each(|id| digest.update(format!("{id}\n")));
+    }
+    Ok((worklogs, schema::tags::table.count().get_result(&mut conn)?, hex::encode(digest.finalize())))
 }

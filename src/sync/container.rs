@@ -2,12 +2,14 @@
 //! before anything goes, because issues may have moved to another project, and worklogs to another issue, without
 //! any event.
 
+use super::run::pages;
 use super::{apply, complete};
 use crate::app::App;
 use crate::jira::client::SiteClient;
 use crate::jira::issues::BULK_MAX;
 use crate::jira::meter::Class;
 use crate::jira::worklogs::LIST_MAX;
+use crate::jobs::{self, Kind};
 use crate::tenants::Tenant;
 use hourbook_store::tenant::issues::{self, Issue};
 use hourbook_store::tenant::{TenantDb, tombstones, worklogs};
@@ -80,7 +82,8 @@ async fn take_along(
     Ok(removed)
 }
 
-/// Reads the worklogs of a restored project again.
+/// Reads the worklogs of a restored project again. Those that went with it are known; what the copy never had, because
+/// the project was away when it was made, stands in the feeds at times that are long consumed: everything is compared.
 ///
 /// # Errors
 /// When Jira or the database fails; safe to run again.
@@ -93,5 +96,7 @@ pub async fn project_restored(app: &App, tenant: &Tenant, project_id: i64) -> an
         let returned = jira.worklogs_by_id(some).await?;
         db.write(move |db| apply::read(db, returned, begun_at)).await?;
     }
+    db.write(pages::forget_passed).await?;
+    jobs::enqueue(app, &tenant.id, Kind::SyncReconcile, "").await?;
     Ok(())
 }

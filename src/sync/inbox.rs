@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::jobs::Kind;
 use crate::tenants::Tenant;
 use crate::worklogs::site_time;
-use hourbook_crypto::tenant::Place;
+use hourbook_crypto::tenant::{Field, Place};
 use hourbook_store::control::jobs;
 use hourbook_store::inbox;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ const AT_ONCE: usize = 4;
 
 /// Where an event's body is bound to.
 pub fn place(identifier: &str) -> Place<'_> {
-    Place { table: "events", column: "body", row: identifier.as_bytes() }
+    Place { field: Field::Event, row: identifier.as_bytes() }
 }
 
 /// What a round did for one tenant, to be noted together with what it did for others.

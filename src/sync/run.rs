@@ -4,7 +4,7 @@
 //! or the deletion of its issue or project removes it.
 
 mod failed;
-mod pages;
+pub(super) mod pages;
 mod verify;
 
 use super::feed::{FeedError, Walk, jira_cause};

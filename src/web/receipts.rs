@@ -19,7 +19,10 @@ pub struct ReceiptView {
     public_key: String,
 }
 
-/// A receipt.
+/// How long a receipt is shown, ms: as long as the account information is kept. It itself stays.
+const SHOWN_MS: i64 = 30 * 86_400_000;
+
+/// A receipt, from the wipe on and for 30 days.
 ///
 /// # Errors
 /// 404 if there is none of that name.
@@ -27,8 +30,10 @@ pub struct ReceiptView {
 pub async fn receipt(app: Shared, path: web::Path<String>) -> AppResult<web::Json<ReceiptView>> {
     let id = path.into_inner();
     let found = app.control.read(move |conn| receipts::find(conn, &id)).await?;
+    let since = app.clock.now_ms() - SHOWN_MS;
+    let receipt = found.filter(|receipt| receipt.issued_at > since);
     let receipt =
-        found.ok_or_else(|| AppError::not_found("receipt_not_found", "There is no such receipt."))?;
+        receipt.ok_or_else(|| AppError::not_found("receipt_not_found", "There is no such receipt."))?;
     Ok(web::Json(ReceiptView {
         body: receipt.body,
         signature: receipt.signature,

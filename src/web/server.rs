@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::AppError;
 use crate::jobs::{runner, schedule};
+use crate::lifecycle::uninstalled;
 use crate::sync::inbox;
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
@@ -53,6 +54,8 @@ pub fn bind(config: &Config) -> anyhow::Result<[TcpListener; 2]> {
 /// When a database cannot be opened or a port not be served.
 pub async fn start(config: Config, clock: Clock, [public, ops]: [TcpListener; 2]) -> anyhow::Result<Running> {
     let app = App::open(config, clock).await?;
+    // What a crash cut off, before anybody asks.
+    uninstalled::finish(&app).await.map_err(|error| anyhow::anyhow!("finishing what was closed: {error}"))?;
     let (public_at, ops_at) = (public.local_addr()?, ops.local_addr()?);
     let public_server = serve(&app, public, routes::configure)?;
     let ops_server = serve(&app, ops, ops::configure)?;

@@ -3,6 +3,7 @@
 use crate::process::{APP_KEY, MASTER_KEYS, Server};
 use hourbook::app;
 use hourbook::clock::Clock;
+use hourbook::keyring::Keyring;
 use hourbook::tenants::seal_secret;
 use hourbook_crypto::datakey::DataKey;
 use hourbook_crypto::master::MasterKeys;
@@ -38,8 +39,13 @@ fn creation() -> String {
         copied.push(begun.elapsed().as_secs_f64());
         let begun = Instant::now();
         drop(
-            TenantDb::open(&dir.path().join(format!("made-{number}")), &template, Arc::clone(&cipher))
-                .unwrap(),
+            TenantDb::open(
+                &dir.path().join(format!("made-{number}")),
+                &template,
+                Arc::clone(&cipher),
+                |_| Ok(()),
+            )
+            .unwrap(),
         );
         made.push(begun.elapsed().as_secs_f64());
         if number % 10 == 0 {
@@ -67,36 +73,39 @@ async fn register(dir: &Path, count: usize) {
     let control = app::open_control(dir).unwrap();
     let keys = MasterKeys::parse(MASTER_KEYS).unwrap();
     let now = Clock::system().now_ms();
-    let later = now + 30 * 86_400_000;
-    let rows: Vec<Installation> = (0..count)
-        .map(|number| {
-            let tenant_id = format!("{number:032x}");
-            let key = DataKey::generate(1);
-            let cipher = TenantCipher::new(&tenant_id, &key);
-            Installation {
-                client_key: format!("bench-client-{number}"),
-                base_url: format!("http://127.0.0.1:{}", number % 60_000 + 1),
-                display_url: format!("http://127.0.0.1:{}", number % 60_000 + 1),
-                oauth_client_id: None,
-                region: "eu-central-1".into(),
-                state: ACTIVE.into(),
-                state_reason: None,
-                state_since: now,
-                key_version: 1,
-                wrapped_key: Some(key.wrap(&keys, &tenant_id)),
-                shared_secret: Some(seal_secret(&cipher, SECRET)),
-                previous_secret: None,
-                previous_secret_until: None,
-                installed_at: now,
-                proven_at: Some(now),
-                incremental_secs: 900,
-                next_incremental_at: later,
-                next_reconcile_at: later,
-                inventory: None,
-                tenant_id,
-            }
-        })
-        .collect();
+    // Further away counts as planned by a clock that was wrong.
+    let later = now + 4 * 86_400_000;
+    let keyring = Keyring::open(dir, keys).unwrap();
+    let mut rows = Vec::with_capacity(count);
+    for number in 0..count {
+        let tenant_id = format!("{number:032x}");
+        let cipher = keyring.create(&tenant_id, now).await.unwrap();
+        rows.push(Installation {
+            client_key: format!("bench-client-{number}"),
+            base_url: format!("http://127.0.0.1:{}", number % 60_000 + 1),
+            display_url: format!("http://127.0.0.1:{}", number % 60_000 + 1),
+            oauth_client_id: None,
+            region: "eu-central-1".into(),
+            state: ACTIVE.into(),
+            state_reason: None,
+            state_since: now,
+            shared_secret: Some(seal_secret(&cipher, SECRET)),
+            previous_secret: None,
+            previous_secret_until: None,
+            installed_at: now,
+            proven_at: Some(now),
+            incremental_secs: 900,
+            next_incremental_at: later,
+            next_reconcile_at: later,
+            receipt_id: tenant_id.clone(),
+            wipe: None,
+            next_backup_at: later,
+            backup_at: None,
+            backup_bytes: None,
+            backup_checked_at: None,
+            tenant_id,
+        });
+    }
     control
         .write(move |conn| rows.iter().try_for_each(|row| installations::insert(conn, row)))
         .await

@@ -84,7 +84,7 @@ async fn ours() -> f64 {
     let template = dir.path().join("template.db");
     migrate::make_template(&template).unwrap();
     let cipher = Arc::new(TenantCipher::new("bench", &DataKey::generate(1)));
-    let db = Arc::new(TenantDb::open(&dir.path().join("tenant"), &template, cipher).unwrap());
+    let db = Arc::new(TenantDb::open(&dir.path().join("tenant"), &template, cipher, |_| Ok(())).unwrap());
     let begun = Instant::now();
     db.write(worklogs::drop_indexes).await.unwrap();
     for first in (1..=ROWS).step_by(usize::try_from(TOGETHER).unwrap()) {

@@ -211,6 +211,37 @@ async fn a_restored_project_brings_its_worklogs_back() {
     world.end().await;
 }
 
+/// A project that was in the bin when the copy was made: once it is back, the feeds name its worklogs at times that
+/// were consumed long ago, or not at all where more of them share an instant than a page holds.
+#[tokio::test]
+async fn a_project_that_was_away_at_the_first_sync_is_read_once_it_is_back() {
+    let world = World::start().await;
+    world.site.delete_project(world.ids.project);
+    let updated = world.cloud.clock.now_ms() - 70_000;
+    let here = world.site.add_issue(world.ids.other_project, "canary here");
+    {
+        let mut state = world.site.state();
+        state.feed_page = 3;
+        let template = state.worklogs.values().next().unwrap().clone();
+        for issue_id in [here, world.ids.issue].repeat(4) {
+            let id = state.next_id();
+            let worklog = Worklog { id, updated, issue_id, ..template.clone() };
+            if issue_id == here {
+                state.put(worklog)
+            } else {
+                state.binned.insert(id, worklog);
+            }
+        }
+    }
+    world.install_both().await;
+    assert_eq!(shown(&world).await.len(), 6, "two that were there before and four");
+    world.site.restore_project(world.ids.project);
+    world.settle(&world.site).await;
+    compare::difference(&world, &world.site).await.unwrap();
+    assert_eq!(shown(&world).await.len(), 12);
+    world.end().await;
+}
+
 /// An import writes without webhooks, and all at one instant: more than a page of the feed holds.
 #[tokio::test]
 async fn an_import_with_more_ties_than_a_page_is_read_issue_by_issue() {

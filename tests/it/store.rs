@@ -16,7 +16,7 @@ fn open(dir: &TempDir, tenant: &str, folder: &str, key: &DataKey) -> Arc<TenantD
         hourbook_store::migrate::make_template(&template).unwrap();
     }
     let cipher = Arc::new(TenantCipher::new(tenant, key));
-    Arc::new(TenantDb::open(&dir.path().join(folder), &template, cipher).unwrap())
+    Arc::new(TenantDb::open(&dir.path().join(folder), &template, cipher, |_| Ok(())).unwrap())
 }
 
 /// What is stored can be read by nobody without the key, and by nobody in another row or tenant.

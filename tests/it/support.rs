@@ -127,6 +127,7 @@ impl World {
             jira_timeout: Duration::from_secs(5),
             tick: Duration::from_millis(100),
             open_tenants: 8,
+            ..Tuning::default()
         };
         adjust(&mut env, &mut tuning);
         let clock = Clock::system();

@@ -41,10 +41,6 @@ pub struct Installation {
     pub state_reason: Option<String>,
     /// Since when it is in that state.
     pub state_since: i64,
-    /// Version of the data key.
-    pub key_version: i32,
-    /// The data key under a master key; `None` once destroyed.
-    pub wrapped_key: Option<Vec<u8>>,
     /// The shared secret, sealed under the data key.
     pub shared_secret: Option<Vec<u8>>,
     /// The secret before the last rotation, sealed.
@@ -61,8 +57,19 @@ pub struct Installation {
     pub next_incremental_at: i64,
     /// When the next reconciliation is due.
     pub next_reconcile_at: i64,
-    /// What there was to wipe, JSON; counted once, before the first file goes.
-    pub inventory: Option<String>,
+    /// Name of the receipt that there will be, unguessable.
+    pub receipt_id: String,
+    /// How far a wipe is, JSON: what there was, counted once before the first file goes, and when each place was
+    /// emptied.
+    pub wipe: Option<String>,
+    /// When the next backup is due.
+    pub next_backup_at: i64,
+    /// When the last backup was made.
+    pub backup_at: Option<i64>,
+    /// How large it is.
+    pub backup_bytes: Option<i64>,
+    /// When a backup was last read back as a test.
+    pub backup_checked_at: Option<i64>,
 }
 
 /// What an `installed` call changes on a known installation.
@@ -123,7 +130,7 @@ pub fn renew(conn: &mut Conn, tenant_id: &str, renewal: &Renewal) -> Result<()> 
     Ok(())
 }
 
-/// Closes the installation and destroys its key and secrets; false if it was closed already.
+/// Closes the installation and forgets its secrets; false if it was closed already.
 pub fn close(conn: &mut Conn, tenant_id: &str, now: i64) -> Result<bool> {
     let nothing: Option<Vec<u8>> = None;
     let closed = diesel::update(i::installations.find(tenant_id).filter(i::state.ne(CLOSED)))
@@ -131,7 +138,6 @@ pub fn close(conn: &mut Conn, tenant_id: &str, now: i64) -> Result<bool> {
             i::state.eq(CLOSED),
             i::state_reason.eq(None::<String>),
             i::state_since.eq(now),
-            i::wrapped_key.eq(&nothing),
             i::shared_secret.eq(&nothing),
             i::previous_secret.eq(&nothing),
             i::previous_secret_until.eq(None::<i64>),
@@ -286,11 +292,70 @@ pub fn schedule_reconcile(conn: &mut Conn, tenant_id: &str, at: i64) -> Result<(
     Ok(())
 }
 
-/// Keeps what there was to wipe; the first count stays.
-pub fn keep_inventory(conn: &mut Conn, tenant_id: &str, inventory: &str) -> Result<String> {
-    diesel::update(i::installations.find(tenant_id).filter(i::inventory.is_null()))
-        .set(i::inventory.eq(inventory))
+/// Replaces the sealed secrets, unless they were renewed meanwhile.
+pub fn reseal(
+    conn: &mut Conn,
+    tenant_id: &str,
+    before: &[u8],
+    secret: &[u8],
+    previous: Option<&[u8]>,
+) -> Result<()> {
+    diesel::update(i::installations.find(tenant_id).filter(i::shared_secret.eq(before)))
+        .set((i::shared_secret.eq(secret), i::previous_secret.eq(previous)))
         .execute(conn)?;
-    let kept: Option<String> = i::installations.find(tenant_id).select(i::inventory).first(conn)?;
-    Ok(kept.unwrap_or_default())
+    Ok(())
+}
+
+/// Keeps how far a wipe is.
+pub fn keep_wipe(conn: &mut Conn, tenant_id: &str, wipe: &str) -> Result<()> {
+    diesel::update(i::installations.find(tenant_id)).set(i::wipe.eq(wipe)).execute(conn)?;
+    Ok(())
+}
+
+/// Closed installations whose account information has been kept for long enough.
+pub fn closed_before(conn: &mut Conn, before: i64) -> Result<Vec<String>> {
+    let old = i::installations.filter(i::state.eq(CLOSED).and(i::state_since.le(before)));
+    Ok(old.select(i::tenant_id).load(conn)?)
+}
+
+/// Removes everything that was known of an installation.
+pub fn remove(conn: &mut Conn, tenant_id: &str) -> Result<()> {
+    diesel::delete(i::installations.find(tenant_id)).execute(conn)?;
+    Ok(())
+}
+
+/// Active installations whose backup is due.
+pub fn backups_due(conn: &mut Conn, now: i64) -> Result<Vec<String>> {
+    let due = i::next_backup_at.not_between(now + 1, now + FURTHEST);
+    Ok(i::installations.filter(i::state.eq(ACTIVE).and(due)).limit(1000).select(i::tenant_id).load(conn)?)
+}
+
+/// When the next backup is to be made.
+pub fn schedule_backup(conn: &mut Conn, tenant_id: &str, at: i64) -> Result<()> {
+    diesel::update(i::installations.find(tenant_id)).set(i::next_backup_at.eq(at)).execute(conn)?;
+    Ok(())
+}
+
+/// Notes a backup.
+pub fn backed_up(conn: &mut Conn, tenant_id: &str, at: i64, bytes: i64) -> Result<()> {
+    diesel::update(i::installations.find(tenant_id))
+        .set((i::backup_at.eq(at), i::backup_bytes.eq(bytes)))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Notes that a backup was read back.
+pub fn backup_checked(conn: &mut Conn, tenant_id: &str, at: i64) -> Result<()> {
+    diesel::update(i::installations.find(tenant_id)).set(i::backup_checked_at.eq(at)).execute(conn)?;
+    Ok(())
+}
+
+/// Active installations without a backup since an instant, though they were installed before it: the ids, and when
+/// the last one was made.
+pub fn without_backup_since(conn: &mut Conn, since: i64) -> Result<Vec<(String, Option<i64>)>> {
+    let old = i::backup_at.is_null().or(i::backup_at.lt(since).assume_not_null());
+    Ok(i::installations
+        .filter(i::state.eq(ACTIVE).and(i::installed_at.lt(since)).and(old))
+        .select((i::tenant_id, i::backup_at))
+        .load(conn)?)
 }

@@ -161,6 +161,11 @@ pub fn delete_all_but(conn: &mut Conn, tenant_id: &str, keep: i64) -> Result<usi
     Ok(diesel::delete(j::jobs.filter(j::tenant_id.eq(tenant_id).and(j::id.ne(keep)))).execute(conn)?)
 }
 
+/// Deletes every trace of a tenant's jobs.
+pub fn delete_all(conn: &mut Conn, tenant_id: &str) -> Result<usize> {
+    Ok(diesel::delete(j::jobs.filter(j::tenant_id.eq(tenant_id))).execute(conn)?)
+}
+
 /// Jobs that ended before an instant are forgotten.
 pub fn prune(conn: &mut Conn, before: i64) -> Result<usize> {
     Ok(diesel::delete(j::jobs.filter(j::finished_at.lt(before))).execute(conn)?)

@@ -11,8 +11,6 @@ use diesel::prelude::*;
 pub struct Receipt {
     /// Unguessable name of the receipt.
     pub receipt_id: String,
-    /// The opaque id of the installation.
-    pub tenant_id: String,
     /// When it was signed.
     pub issued_at: i64,
     /// The signed text, JSON.
@@ -21,15 +19,21 @@ pub struct Receipt {
     pub signature: String,
 }
 
-/// Adds a receipt; an installation has one at most, the first stays.
+/// Adds a receipt; the first of its name stays.
 pub fn insert(conn: &mut Conn, receipt: &Receipt) -> Result<()> {
     diesel::insert_or_ignore_into(r::receipts).values(receipt).execute(conn)?;
     Ok(())
 }
 
-/// The receipt of an installation.
+/// The receipt of an installation of which something is known still.
 pub fn of_tenant(conn: &mut Conn, tenant_id: &str) -> Result<Option<Receipt>> {
-    Ok(r::receipts.filter(r::tenant_id.eq(tenant_id)).select(Receipt::as_select()).first(conn).optional()?)
+    use super::schema::installations::dsl as i;
+    let name: Option<String> =
+        i::installations.find(tenant_id).select(i::receipt_id).first(conn).optional()?;
+    match name {
+        Some(name) => find(conn, &name),
+        None => Ok(None),
+    }
 }
 
 /// A receipt by its unguessable name.

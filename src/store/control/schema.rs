@@ -11,8 +11,6 @@ diesel::table! {
         state -> Text,
         state_reason -> Nullable<Text>,
         state_since -> BigInt,
-        key_version -> Integer,
-        wrapped_key -> Nullable<Binary>,
         shared_secret -> Nullable<Binary>,
         previous_secret -> Nullable<Binary>,
         previous_secret_until -> Nullable<BigInt>,
@@ -21,7 +19,12 @@ diesel::table! {
         incremental_secs -> BigInt,
         next_incremental_at -> BigInt,
         next_reconcile_at -> BigInt,
-        inventory -> Nullable<Text>,
+        receipt_id -> Text,
+        wipe -> Nullable<Text>,
+        next_backup_at -> BigInt,
+        backup_at -> Nullable<BigInt>,
+        backup_bytes -> Nullable<BigInt>,
+        backup_checked_at -> Nullable<BigInt>,
     }
 }
 
@@ -44,16 +47,8 @@ diesel::table! {
 diesel::table! {
     receipts (receipt_id) {
         receipt_id -> Text,
-        tenant_id -> Text,
         issued_at -> BigInt,
         body -> Text,
         signature -> Text,
-    }
-}
-
-diesel::table! {
-    secrets (name) {
-        name -> Text,
-        sealed -> Binary,
     }
 }

@@ -6,7 +6,7 @@ use super::{TenantConn, schema};
 use crate::error::Result;
 use crate::plain::Plain;
 use diesel::prelude::*;
-use hourbook_crypto::tenant::Place;
+use hourbook_crypto::tenant::{Field, Place};
 use std::collections::HashMap;
 
 const ROWS: usize = 1000;
@@ -34,7 +34,7 @@ struct Row {
 }
 
 fn place(row: &[u8; 8]) -> Place<'_> {
-    Place { table: "tags", column: "name", row }
+    Place { field: Field::TagName, row }
 }
 
 /// The whole catalogue by id.

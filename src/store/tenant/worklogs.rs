@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::plain::Plain;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
-use hourbook_crypto::tenant::Place;
+use hourbook_crypto::tenant::{Field, Place};
 use std::collections::HashMap;
 
 const ID: &str = "worklogs.client_worklog_id";
@@ -96,7 +96,7 @@ struct Row {
 }
 
 fn place(row: &[u8; 8]) -> Place<'_> {
-    Place { table: "worklogs", column: "comment", row }
+    Place { field: Field::Comment, row }
 }
 
 fn to_row(db: &TenantConn<'_>, worklog: &Worklog) -> Row {
@@ -401,6 +401,33 @@ pub fn make_indexes(db: &mut TenantConn<'_>) -> Result<()> {
     }
     diesel::sql_query("PRAGMA temp_store = MEMORY").execute(db.conn)?;
     Ok(())
+}
+
+/// The worklogs with the largest ids.
+pub fn newest(db: &mut TenantConn<'_>, limit: i64) -> Result<Vec<Worklog>> {
+    let rows =
+        w::worklogs.order(w::client_worklog_id.desc()).limit(limit).select(Row::as_select()).load(db.conn)?;
+    open_rows(db, rows)
+}
+
+/// Seals anew the comments among the next `limit` worklogs behind an id that are sealed under an older version of the
+/// key; the last id that was looked at, or `None` behind the last worklog.
+pub fn reseal(db: &mut TenantConn<'_>, after: i64, limit: i64) -> Result<Option<i64>> {
+    let rows: Vec<(i64, Option<Vec<u8>>)> = w::worklogs
+        .filter(w::client_worklog_id.gt(after))
+        .order(w::client_worklog_id)
+        .limit(limit)
+        .select((w::client_worklog_id, w::comment))
+        .load(db.conn)?;
+    let last = rows.last().map(|(id, _)| *id);
+    for (id, comment) in rows {
+        let Some(old) = comment.filter(|comment| !db.cipher.is_current(comment)) else { continue };
+        let key = id.to_be_bytes();
+        let clear = db.cipher.open(place(&key), &old)?;
+        let fresh = db.cipher.seal(place(&key), &clear);
+        diesel::update(w::worklogs.find(id)).set(w::comment.eq(fresh)).execute(db.conn)?;
+    }
+    Ok(last)
 }
 
 /// How many worklogs are unreadable.

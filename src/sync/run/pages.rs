@@ -6,7 +6,8 @@ use crate::jira::client::SiteClient;
 use crate::jira::worklogs::{LIST_MAX, RemoteWorklog};
 use crate::task;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use hourbook_store::tenant::{TenantDb, cursors, worklogs};
+use hourbook_store::error::Result;
+use hourbook_store::tenant::{TenantConn, TenantDb, cursors, worklogs};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -17,6 +18,11 @@ const IN_FLIGHT: usize = 4;
 const STEP: i64 = 1000;
 /// Cursor: the latest instant at which more changed than a page of the updated feed holds, read issue by issue.
 const PASSED: &str = "updated.passed";
+
+/// From now on every such instant is read again: something came back that was not there when it was passed.
+pub(in crate::sync) fn forget_passed(db: &mut TenantConn<'_>) -> Result<()> {
+    cursors::clear(db, PASSED)
+}
 
 /// A page of the feed with the worklogs that were read for it.
 pub(super) struct ReadPage {

@@ -17,6 +17,7 @@ pub fn tuning() -> Tuning {
         jira_timeout: Duration::from_secs(2),
         tick: Duration::from_millis(30),
         open_tenants: 8,
+        ..Tuning::default()
     }
 }
 

@@ -1,4 +1,3 @@
-DROP TABLE secrets;
 DROP TABLE receipts;
 DROP TABLE jobs;
 DROP TABLE installations;

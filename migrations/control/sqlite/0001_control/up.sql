@@ -9,8 +9,6 @@ CREATE TABLE installations (
   state TEXT NOT NULL CHECK (state IN ('active', 'suspended', 'closed')),
   state_reason TEXT,
   state_since BIGINT NOT NULL,
-  key_version INTEGER NOT NULL,
-  wrapped_key BLOB,
   shared_secret BLOB,
   previous_secret BLOB,
   previous_secret_until BIGINT,
@@ -19,7 +17,12 @@ CREATE TABLE installations (
   incremental_secs BIGINT NOT NULL,
   next_incremental_at BIGINT NOT NULL,
   next_reconcile_at BIGINT NOT NULL,
-  inventory TEXT
+  receipt_id TEXT NOT NULL,
+  wipe TEXT,
+  next_backup_at BIGINT NOT NULL,
+  backup_at BIGINT,
+  backup_bytes BIGINT,
+  backup_checked_at BIGINT
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX installations_open ON installations (client_key) WHERE state <> 'closed';
 CREATE INDEX installations_by_site ON installations (base_url);
@@ -43,14 +46,7 @@ CREATE INDEX jobs_due ON jobs (state, run_after);
 
 CREATE TABLE receipts (
   receipt_id TEXT NOT NULL PRIMARY KEY,
-  tenant_id TEXT NOT NULL UNIQUE,
   issued_at BIGINT NOT NULL,
   body TEXT NOT NULL,
   signature TEXT NOT NULL
-) WITHOUT ROWID;
-
--- Secrets of the whole installation, sealed under a master key.
-CREATE TABLE secrets (
-  name TEXT NOT NULL PRIMARY KEY,
-  sealed BLOB NOT NULL
 ) WITHOUT ROWID;

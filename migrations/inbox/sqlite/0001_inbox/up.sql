@@ -9,4 +9,3 @@ CREATE TABLE events (
 );
 CREATE UNIQUE INDEX events_once ON events (tenant_id, identifier);
 CREATE INDEX events_pending ON events (tenant_id, seq) WHERE body IS NOT NULL;
-CREATE INDEX events_by_age ON events (received_at);

@@ -1,0 +1,45 @@
+//! A new version of a tenant's data key: what was sealed under older ones is sealed anew, while everything goes on.
+//! Older versions stay in the keyring until the installation is closed: backups are sealed under them.
+
+use crate::app::App;
+use crate::tenants::{self, Tenant};
+use hourbook_store::control::installations;
+use hourbook_store::tenant::{tags, worklogs};
+use secrecy::ExposeSecret;
+use std::sync::Arc;
+
+/// Rows of one step.
+const STEP: i64 = 1000;
+
+/// The job.
+///
+/// # Errors
+/// When a database fails; what is done stays, and it can be run again.
+pub async fn run(app: &App, tenant: &Tenant) -> anyhow::Result<()> {
+    let now = app.clock.now_ms();
+    let version = app.keyring.renew(&tenant.id, now).await?;
+    app.forget_memory(&tenant.id, &tenant.client_key);
+    let Some(tenant) = app.tenants.by_id(&tenant.id).await? else { return Ok(()) };
+    let db = app.db(&tenant).await?;
+    app.tenants.replace_cipher(&tenant);
+    reseal_secrets(app, &tenant).await?;
+    db.write(|db| tags::all(db)?.iter().try_for_each(|tag| tags::put(db, tag))).await?;
+    let mut after = i64::MIN;
+    while let Some(last) = db.write(move |db| worklogs::reseal(db, after, STEP)).await? {
+        after = last;
+    }
+    tracing::info!(tenant.id = tenant.id, version, "sealed under a new version of its key");
+    Ok(())
+}
+
+async fn reseal_secrets(app: &App, tenant: &Arc<Tenant>) -> anyhow::Result<()> {
+    let seal = |secret: &secrecy::SecretString| tenants::seal_secret(&tenant.cipher, secret.expose_secret());
+    let secret = seal(&tenant.site.secret);
+    let previous = tenant.previous_secret.as_ref().map(|(secret, _)| seal(secret));
+    let (id, before) = (tenant.id.clone(), tenant.sealed_secret.clone());
+    app.control
+        .write(move |conn| installations::reseal(conn, &id, &before, &secret, previous.as_deref()))
+        .await?;
+    app.forget_memory(&tenant.id, &tenant.client_key);
+    Ok(())
+}
