@@ -1,5 +1,6 @@
 //! [`App`]: everything that is built once at start and shared by web and jobs.
 
+use crate::auth::connect::install::Taken;
 use crate::auth::connect::keys::InstallKeys;
 use crate::auth::permission::Permissions;
 use crate::clock::{Clock, ClockChecks};
@@ -8,6 +9,7 @@ use crate::jira::client::{self, Jira};
 use crate::jobs::Wake;
 use crate::keyring::Keyring;
 use crate::licence::Licences;
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::sync::status::Progresses;
 use crate::tenants::{Settings, Tenant, Tenants};
@@ -61,6 +63,10 @@ pub struct App {
     pub progresses: Progresses,
     /// When the clocks of sites were last asked for.
     pub clock_checks: ClockChecks,
+    /// How often somebody may ask.
+    pub limits: Limits,
+    /// Lifecycle calls that were taken, so that none is taken twice with another body.
+    pub taken: Taken,
     /// Equal writes take turns.
     pub turns: Turns,
     /// Path of the public URL; Jira signs what comes behind it.
@@ -111,6 +117,8 @@ impl App {
             wake: Wake::default(),
             progresses: Progresses::default(),
             clock_checks: ClockChecks::default(),
+            limits: Limits::new(config.tuning.unproved, config.tuning.costly),
+            taken: Taken::default(),
             turns: Turns::default(),
             base_path: Url::parse(&config.base_url)?.path().trim_end_matches('/').to_owned(),
             clock,

@@ -29,3 +29,13 @@ pub enum TokenKind {
     /// HS256 with the tenant's secret and the fixed qsh, in the header: a page's own calls.
     Context,
 }
+
+/// What a proved caller needs beyond its token. Declared for each route, asked before its handler runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    /// None: whoever presents the route's kind of token, or anybody where it takes none. What of a tenant's data is
+    /// shown is decided by what Jira shows that person.
+    Caller,
+    /// Administers the Jira site, as Jira says.
+    JiraAdmin,
+}

@@ -3,6 +3,7 @@
 //! The names are a contract with outside tools; `deploy/env.example` documents each and a test compares both.
 
 use crate::backup::Backups;
+use crate::limits::Rate;
 use crate::sites::AllowedSites;
 use hourbook_crypto::master::{self, MasterKeys};
 use secrecy::SecretString;
@@ -18,6 +19,7 @@ use zeroize::Zeroizing;
 pub const VARIABLES: &[&str] = &[
     "HOURBOOK_LISTEN",
     "HOURBOOK_OPS_LISTEN",
+    "HOURBOOK_PROXIES",
     "HOURBOOK_BASE_URL",
     "HOURBOOK_APP_KEY",
     "HOURBOOK_DATA_DIR",
@@ -49,6 +51,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// `HOURBOOK_OPS_LISTEN`: metrics and operator routes.
     pub ops_listen: SocketAddr,
+    /// `HOURBOOK_PROXIES`: how many proxies of ours are in front; the client's address is that many entries from the
+    /// end of `X-Forwarded-For`.
+    pub proxies: usize,
     /// `HOURBOOK_BASE_URL`: the public URL without a trailing slash; the expected `aud`.
     pub base_url: String,
     /// `HOURBOOK_APP_KEY`: the key of the app in its descriptor, `iss` of what we sign.
@@ -108,6 +113,12 @@ pub struct Tuning {
     pub tick: Duration,
     /// Open tenant databases at most; each costs about three file descriptors.
     pub open_tenants: usize,
+    /// Calls that prove nothing, for each address.
+    pub unproved: Rate,
+    /// Costly calls, for each account.
+    pub costly: Rate,
+    /// How long a request may take to arrive and be answered.
+    pub patience: Duration,
     /// Called before each step of a wipe, by its name: where tests pull the plug.
     pub at_step: fn(&str),
 }
@@ -119,6 +130,9 @@ impl Default for Tuning {
             jira_timeout: Duration::from_secs(30),
             tick: Duration::from_secs(1),
             open_tenants: 256,
+            unproved: Rate::new(20, 200),
+            costly: Rate::new(1, 20),
+            patience: Duration::from_secs(120),
             at_step: |_| {},
         }
     }
@@ -316,6 +330,7 @@ impl Config {
         };
         let listen = reader.parsed("HOURBOOK_LISTEN", "127.0.0.1:8080", address);
         let ops_listen = reader.parsed("HOURBOOK_OPS_LISTEN", "127.0.0.1:9090", address);
+        let proxies = reader.parsed("HOURBOOK_PROXIES", "0", |text| number(text, 0, 10));
         let base_url = reader.required(
             "HOURBOOK_BASE_URL",
             "the public URL under which Jira reaches Hourbook",
@@ -348,6 +363,7 @@ impl Config {
         Some(Self {
             listen: listen?,
             ops_listen: ops_listen?,
+            proxies: usize::try_from(proxies?).ok()?,
             base_url: base_url?,
             app_key: app_key?,
             master_keys: master_keys?,

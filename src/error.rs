@@ -95,6 +95,16 @@ impl AppError {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
 
+    /// 408: it took too long to arrive, or to be answered.
+    pub fn timed_out() -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "timed_out", "The request took too long. Try again.")
+    }
+
+    /// 429: asked too often.
+    pub fn too_many(code: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail)
+    }
+
     /// 413: too large, ours or Jira's limit.
     pub fn too_large(code: &str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, code, detail)

@@ -15,6 +15,7 @@ pub mod jobs;
 pub mod keyring;
 pub mod licence;
 pub mod lifecycle;
+pub mod limits;
 pub mod metrics;
 pub mod sites;
 pub mod sync;

@@ -10,6 +10,7 @@ pub mod openapi;
 pub mod ops;
 pub mod pages;
 pub mod params;
+pub mod privacy;
 pub mod receipts;
 pub mod routes;
 pub mod server;

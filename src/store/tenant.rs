@@ -1,6 +1,7 @@
 //! The database of one Jira instance. A [`TenantDb`] is the only way to it: file, data key and tenant in one.
 
 pub mod audit;
+pub mod columns;
 pub mod cursors;
 pub mod intents;
 pub mod issues;

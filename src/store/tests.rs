@@ -2,63 +2,9 @@
 
 use crate::conn::Conn;
 use crate::migrate;
+use crate::tenant::columns::COLUMNS;
 use diesel::prelude::*;
 use std::collections::BTreeMap;
-
-/// Why each column of a tenant database is there. Names and issue fields have no place in this list.
-#[rustfmt::skip]
-const REASONS: &[(&str, &str)] = &[
-    ("worklogs.client_worklog_id", "promised"),
-    ("worklogs.account_id", "promised"),
-    ("worklogs.client_issue_id", "promised"),
-    ("worklogs.comment", "promised, sealed"),
-    ("worklogs.created", "promised"),
-    ("worklogs.updated", "promised"),
-    ("worklogs.started", "promised"),
-    ("worklogs.time_spent_seconds", "promised"),
-    ("worklogs.visibility", "kind of restriction: a restricted worklog must not be shown to everybody"),
-    ("worklogs.visibility_id", "opaque id of the group or role, a keyed digest where Jira gives only a name"),
-    ("worklogs.read_after", "a webhook does not carry everything: what is still to be read, and since when"),
-    ("worklogs.unreadable_since", "Jira does not return it, without proof of its deletion: kept, hidden, counted"),
-    ("tags.tag_id", "random id of a tag"),
-    ("tags.name", "promised, sealed"),
-    ("tags.named_at", "which of two names is newer"),
-    ("tags.archived", "no longer offered"),
-    ("worklog_tags.client_worklog_id", "which worklog has the tag"),
-    ("worklog_tags.tag_id", "which tag it has"),
-    ("issues.client_issue_id", "opaque id: a deleted project must take its worklogs along"),
-    ("issues.client_project_id", "opaque id: a deleted project must take its worklogs along"),
-    ("tombstones.client_worklog_id", "a late event must not bring a deleted worklog back"),
-    ("tombstones.cause", "whether it may come back with its issue or project"),
-    ("tombstones.client_container_id", "opaque id of the issue or project that went"),
-    ("tombstones.recorded_at", "a read from before the deletion proves nothing against it"),
-    ("cursors.name", "which feed"),
-    ("cursors.value", "how far it is consumed, in Jira's time"),
-    ("settings.name", "which setting: fixed words of ours"),
-    ("settings.value", "its value: fixed words of ours and the site's hours per day"),
-    ("sync_runs.run_id", "history for the admin"),
-    ("sync_runs.kind", "history for the admin"),
-    ("sync_runs.state", "history for the admin"),
-    ("sync_runs.started_at", "history for the admin"),
-    ("sync_runs.finished_at", "history for the admin"),
-    ("sync_runs.pages", "history for the admin"),
-    ("sync_runs.written", "history for the admin"),
-    ("sync_runs.deleted", "history for the admin"),
-    ("sync_runs.unreadable", "worklogs that Jira names but does not return"),
-    ("sync_runs.error", "why it failed: our own words"),
-    ("write_intents.account_id", "whose write"),
-    ("write_intents.key_hash", "hash of the idempotency key"),
-    ("write_intents.request_hash", "the same key with another request is refused"),
-    ("write_intents.client_issue_id", "where to look for a lost answer"),
-    ("write_intents.started", "when to look for a lost answer"),
-    ("write_intents.client_worklog_id", "what came of it"),
-    ("write_intents.claimed_at", "since when it is open"),
-    ("audit.audit_id", "order of acts"),
-    ("audit.recorded_at", "when"),
-    ("audit.account_id", "who, by opaque id"),
-    ("audit.action", "what: fixed words of ours"),
-    ("audit.subject", "on what: an id, never a name"),
-];
 
 /// Words that no column of a tenant database may have in its name.
 const FORBIDDEN: [&str; 12] = [
@@ -110,7 +56,7 @@ fn every_column_of_a_tenant_database_has_its_reason() {
     let path = dir.path().join("template.db");
     migrate::make_template(&path).expect("a template");
     let mut conn = Conn::establish(path.to_str().expect("UTF-8")).expect("a connection");
-    let reasons: BTreeMap<&str, &str> = REASONS.iter().copied().collect();
+    let reasons: BTreeMap<&str, &str> = COLUMNS.iter().copied().collect();
     let found = columns(&mut conn);
     for column in &found {
         assert!(reasons.contains_key(column.as_str()), "{column} has no reason to be stored");

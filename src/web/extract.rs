@@ -1,9 +1,11 @@
 //! What a handler may ask for. A caller is proved here or the handler does not run.
 
+use super::routes;
 use crate::app::App;
-use crate::auth::Caller;
 use crate::auth::connect::jwt::{self, Claims, Refusal};
 use crate::auth::connect::{context, server};
+use crate::auth::permission;
+use crate::auth::{Caller, Right, TokenKind};
 use crate::error::{AppError, AppResult};
 use crate::jira::meter::Class;
 use crate::tenants::Tenant;
@@ -13,6 +15,7 @@ use actix_web::{FromRequest, HttpRequest, web};
 use percent_encoding::percent_decode_str;
 use secrecy::ExposeSecret;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -32,6 +35,9 @@ pub struct PageCaller(pub Caller);
 
 /// Jira's server, proved for one tenant.
 pub struct ServerCaller(pub Arc<Tenant>);
+
+/// Somebody who proves nothing, within the limit for their address.
+pub struct Anybody;
 
 /// The primary language tag that the browser asks for; `en` if it asks for none.
 pub struct Language(pub String);
@@ -157,6 +163,22 @@ async fn prove_request(
     Ok((tenant, claims))
 }
 
+/// Asks for what the route declares: its kind of token, the right, and that a costly one is not asked too often.
+async fn authorise(request: &HttpRequest, token: TokenKind, caller: &Caller) -> AppResult<()> {
+    let app = app(request)?;
+    let path = request.match_pattern().unwrap_or_default();
+    let route = routes::declared(request.method().as_str(), &path)
+        .filter(|route| route.token == token)
+        .ok_or_else(|| AppError::internal(&"a route that does not declare this kind of caller"))?;
+    if route.costly {
+        app.limits.costly(&caller.tenant.id, &caller.account_id)?;
+    }
+    match route.right {
+        Right::Caller => Ok(()),
+        Right::JiraAdmin => permission::require_admin(&app, caller).await,
+    }
+}
+
 /// What an extractor answers actix with: the request outlives the call.
 fn extracting<T: 'static>(
     request: &HttpRequest,
@@ -174,6 +196,7 @@ impl FromRequest for ContextCaller {
         extracting(request, async |request| {
             let caller = prove_context(request).await?;
             require_active(&caller.tenant)?;
+            authorise(request, TokenKind::Context, &caller).await?;
             Ok(Self(caller))
         })
     }
@@ -195,7 +218,9 @@ impl FromRequest for PageCaller {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         extracting(request, async |request| {
             let (tenant, claims) = prove_request(request, query_token(request)).await?;
-            person(tenant, claims).map(Self)
+            let caller = person(tenant, claims)?;
+            authorise(request, TokenKind::Page, &caller).await?;
+            Ok(Self(caller))
         })
     }
 }
@@ -210,6 +235,28 @@ impl FromRequest for ServerCaller {
             Ok(Self(tenant))
         })
     }
+}
+
+impl FromRequest for Anybody {
+    type Error = AppError;
+    type Future = std::future::Ready<AppResult<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let address = client_address(request);
+        let within = app(request).and_then(|app| app.limits.unproved(address));
+        std::future::ready(within.map(|()| Self))
+    }
+}
+
+/// The address that a request comes from, as far as our own proxies tell it.
+pub(super) fn client_address(request: &HttpRequest) -> IpAddr {
+    let peer = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
+    let proxies = app(request).map_or(0, |app| app.config.proxies);
+    let Some(from_the_end) = proxies.checked_sub(1) else { return peer };
+    // What stands before our own proxies' entries was written by the client.
+    let forwarded = request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
+    let entries: Vec<&str> = forwarded.flat_map(|value| value.split(',')).map(str::trim).collect();
+    entries.iter().rev().nth(from_the_end).and_then(|entry| entry.parse().ok()).unwrap_or(peer)
 }
 
 impl FromRequest for Language {

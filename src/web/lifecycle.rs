@@ -61,8 +61,8 @@ pub async fn uninstalled(
 
 async fn proved_body(app: &Shared, request: &HttpRequest, payload: web::Payload) -> AppResult<LifecycleBody> {
     let token = extract::header_token(request).map_err(extract::refused)?;
-    let body = read(payload, LONGEST).await?;
-    let body: LifecycleBody = serde_json::from_slice(&body)
+    let sent = read(payload, LONGEST).await?;
+    let body: LifecycleBody = serde_json::from_slice(&sent)
         .map_err(|_| AppError::invalid("", "body_invalid", "The body is not that of a lifecycle call."))?;
     let proof = install::Request {
         method: request.method().as_str(),
@@ -72,6 +72,7 @@ async fn proved_body(app: &Shared, request: &HttpRequest, payload: web::Payload)
     };
     install::verify(&proof, &app.install_keys, &app.config.base_url, &app.base_path, app.clock.now_secs())
         .await
+        .and_then(|()| app.taken.take(&token, &sent))
         .map_err(extract::refused)?;
     if body.key != app.config.app_key {
         return Err(AppError::invalid("key", "wrong_app", "The call is for another app."));

@@ -1,23 +1,31 @@
 //! Around every answer: one log line with the route's template (never the target), metrics, security headers.
 
-use super::extract::Shared;
-use actix_web::Error;
+use super::extract::{self, Shared};
+use crate::error::AppError;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::middleware::{DefaultHeaders, Next};
-use std::time::Instant;
+use actix_web::{Error, HttpRequest, ResponseError};
+use std::time::{Duration, Instant};
 use tracing::Instrument;
 
-/// Headers of every answer. Pages add their own Content-Security-Policy.
+/// Headers of every answer. Pages have a Content-Security-Policy of their own.
 pub fn security_headers() -> DefaultHeaders {
     DefaultHeaders::new()
         .add(("X-Content-Type-Options", "nosniff"))
         .add(("Referrer-Policy", "no-referrer"))
         .add(("Strict-Transport-Security", "max-age=31536000; includeSubDomains"))
         .add(("Cache-Control", "no-store"))
+        .add(("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"))
+        .add(("Cross-Origin-Resource-Policy", "same-origin"))
 }
 
-/// Logs and counts one answer.
+fn refusal(request: &HttpRequest, error: AppError) -> ServiceResponse {
+    ServiceResponse::new(request.clone(), error.error_response())
+}
+
+/// Logs and counts one answer, and sees to it that none takes for ever; tokens that are refused are limited by address.
 ///
 /// # Errors
 /// Those of the handler, unchanged.
@@ -29,7 +37,20 @@ pub async fn report(
     let app = request.app_data::<Shared>().cloned();
     let method = request.method().clone();
     let span = tracing::info_span!("request", tenant.id = tracing::field::Empty);
-    let response = next.call(request).instrument(span.clone()).await?;
+    let (address, within) =
+        (extract::client_address(request.request()), app.as_ref().map(|app| app.config.tuning.patience));
+    let request_of = request.request().clone();
+    let answered =
+        tokio::time::timeout(within.unwrap_or(Duration::MAX), next.call(request).instrument(span.clone()));
+    let mut response = match answered.await {
+        Ok(response) => response?.map_into_boxed_body(),
+        Err(_) => refusal(&request_of, AppError::timed_out()),
+    };
+    if response.status() == StatusCode::UNAUTHORIZED
+        && let Some(Err(limited)) = app.as_ref().map(|app| app.limits.unproved(address))
+    {
+        response = refusal(&request_of, limited);
+    }
     let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".into());
     let status = response.status().as_u16();
     let elapsed = begun.elapsed();

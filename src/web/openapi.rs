@@ -1,6 +1,6 @@
 //! The OpenAPI document, made from the handlers.
 
-use super::{descriptor, health, lifecycle, me, pages, receipts, sync, tags, webhooks, worklogs};
+use super::{descriptor, health, lifecycle, me, pages, privacy, receipts, sync, tags, webhooks, worklogs};
 use actix_web::HttpResponse;
 use utoipa::OpenApi;
 
@@ -29,6 +29,7 @@ use utoipa::OpenApi;
         me::settings,
         me::change_settings,
         me::audit,
+        privacy::privacy,
         sync::status,
         sync::start,
         tags::list,

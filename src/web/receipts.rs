@@ -1,6 +1,6 @@
 //! Receipts of deletion, by their unguessable names: whoever has one may read it.
 
-use super::extract::Shared;
+use super::extract::{Anybody, Shared};
 use crate::error::{AppError, AppResult, Problem};
 use actix_web::web;
 use hourbook_store::control::receipts;
@@ -27,7 +27,7 @@ const SHOWN_MS: i64 = 30 * 86_400_000;
 /// # Errors
 /// 404 if there is none of that name.
 #[utoipa::path(get, path = "/receipts/{receiptId}", params(("receiptId" = String, Path)), responses((status = 200, body = ReceiptView), (status = 404, body = Problem)))]
-pub async fn receipt(app: Shared, path: web::Path<String>) -> AppResult<web::Json<ReceiptView>> {
+pub async fn receipt(app: Shared, _: Anybody, path: web::Path<String>) -> AppResult<web::Json<ReceiptView>> {
     let id = path.into_inner();
     let found = app.control.read(move |conn| receipts::find(conn, &id)).await?;
     let since = app.clock.now_ms() - SHOWN_MS;

@@ -1,8 +1,11 @@
 //! THE table of every public path, grouped by who calls. Each route takes one kind of token.
 
-use super::{descriptor, health, lifecycle, me, openapi, pages, receipts, sync, tags, webhooks, worklogs};
-use crate::auth::TokenKind;
+use super::{
+    descriptor, health, lifecycle, me, openapi, pages, privacy, receipts, sync, tags, webhooks, worklogs,
+};
+use crate::auth::{Right, TokenKind};
 use actix_web::web::{self, ServiceConfig, delete, get, post, put};
+use std::sync::LazyLock;
 
 /// One route.
 pub struct Route {
@@ -12,6 +15,10 @@ pub struct Route {
     pub path: &'static str,
     /// What proves its caller.
     pub token: TokenKind,
+    /// What the caller needs beyond that.
+    pub right: Right,
+    /// Whether it costs us or Jira much: it is then limited for each caller.
+    pub costly: bool,
     handler: fn() -> actix_web::Route,
 }
 
@@ -21,7 +28,24 @@ fn route(
     token: TokenKind,
     handler: fn() -> actix_web::Route,
 ) -> Route {
-    Route { method, path, token, handler }
+    Route { method, path, token, right: Right::Caller, costly: false, handler }
+}
+
+impl Route {
+    fn admin(self) -> Self {
+        Self { right: Right::JiraAdmin, ..self }
+    }
+
+    fn costly(self) -> Self {
+        Self { costly: true, ..self }
+    }
+}
+
+static TABLE: LazyLock<Vec<Route>> = LazyLock::new(all);
+
+/// What is declared of the route that a request has come to; one that is not in the table has no callers.
+pub fn declared(method: &str, path: &str) -> Option<&'static Route> {
+    TABLE.iter().find(|route| route.method == method && route.path == path)
 }
 
 /// Every route of the public port.
@@ -45,18 +69,19 @@ pub fn all() -> Vec<Route> {
         // Pages in an iframe.
         route("GET", "/connect/panel", Page, || get().to(pages::panel)),
         route("GET", "/connect/reports", Page, || get().to(pages::reports)),
-        route("GET", "/connect/admin", Page, || get().to(pages::admin)),
+        route("GET", "/connect/admin", Page, || get().to(pages::admin)).admin(),
         // The pages' own calls.
         route("GET", "/api/v1/me", Context, || get().to(me::me)),
         route("GET", "/api/v1/settings", Context, || get().to(me::settings)),
-        route("PUT", "/api/v1/settings", Context, || put().to(me::change_settings)),
-        route("GET", "/api/v1/audit", Context, || get().to(me::audit)),
+        route("PUT", "/api/v1/settings", Context, || put().to(me::change_settings)).admin(),
+        route("GET", "/api/v1/privacy", Context, || get().to(privacy::privacy)).admin(),
+        route("GET", "/api/v1/audit", Context, || get().to(me::audit)).admin(),
         route("GET", "/api/v1/sync", Context, || get().to(sync::status)),
-        route("POST", "/api/v1/sync", Context, || post().to(sync::start)),
+        route("POST", "/api/v1/sync", Context, || post().to(sync::start)).admin().costly(),
         route("GET", "/api/v1/tags", Context, || get().to(tags::list)),
         route("POST", "/api/v1/tags", Context, || post().to(tags::create)),
-        route("PUT", "/api/v1/tags/{tagId}", Context, || put().to(tags::change)),
-        route("DELETE", "/api/v1/tags/{tagId}", Context, || delete().to(tags::delete)),
+        route("PUT", "/api/v1/tags/{tagId}", Context, || put().to(tags::change)).admin(),
+        route("DELETE", "/api/v1/tags/{tagId}", Context, || delete().to(tags::delete)).admin(),
         route("GET", "/api/v1/worklogs", Context, || get().to(worklogs::list)),
         route("GET", "/api/v1/issues/{issueId}/panel", Context, || get().to(worklogs::panel)),
         route("GET", "/api/v1/issues/{issueId}/worklogs", Context, || get().to(worklogs::of_issue)),

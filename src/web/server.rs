@@ -14,6 +14,7 @@ use actix_web::{HttpServer, web};
 use anyhow::Context;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_cron_scheduler::JobScheduler;
@@ -47,6 +48,9 @@ pub fn bind(config: &Config) -> anyhow::Result<[TcpListener; 2]> {
     };
     Ok([bind(config.listen, "HOURBOOK_LISTEN")?, bind(config.ops_listen, "HOURBOOK_OPS_LISTEN")?])
 }
+
+/// How long the head of a request may take to arrive.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
 
 /// Starts everything; returns once the ports answer.
 ///
@@ -93,6 +97,7 @@ fn serve(
             .wrap(from_fn(middleware::report))
             .configure(configure)
     })
+    .client_request_timeout(HEAD_WITHIN)
     .disable_signals()
     .shutdown_timeout(FAREWELL_SECS)
     .listen(listener)?

@@ -190,7 +190,6 @@ pub async fn start(
     caller: ContextCaller,
     body: web::Json<StartSync>,
 ) -> AppResult<HttpResponse> {
-    permission::require_admin(&app, &caller.0).await?;
     let kind = match body.kind.as_str() {
         "full" => Kind::SyncFull,
         "incremental" => Kind::SyncIncremental,

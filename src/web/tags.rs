@@ -2,7 +2,6 @@
 
 use super::extract::{ContextCaller, Shared};
 use super::params;
-use crate::auth::permission;
 use crate::error::{AppResult, Problem};
 use crate::tags as feature;
 use actix_web::{HttpResponse, web};
@@ -86,7 +85,6 @@ pub async fn change(
     path: web::Path<String>,
     body: web::Json<TagChange>,
 ) -> AppResult<web::Json<TagView>> {
-    permission::require_admin(&app, &caller.0).await?;
     let id = params::id("tagId", &path)?;
     let body = body.into_inner();
     let change = feature::Change { name: body.name, archived: body.archived };
@@ -100,7 +98,6 @@ pub async fn change(
 /// 403 for others than Jira admins; 404; 409 if it is in use.
 #[utoipa::path(delete, path = "/api/v1/tags/{tagId}", params(("tagId" = String, Path)), responses((status = 204, description = "Deleted"), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub async fn delete(app: Shared, caller: ContextCaller, path: web::Path<String>) -> AppResult<HttpResponse> {
-    permission::require_admin(&app, &caller.0).await?;
     feature::delete(&app, &caller.0, params::id("tagId", &path)?).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -6,7 +6,7 @@
 //! A run is a seed. `CHAOS_SEED=7` replays one, `CHAOS_SECS=600` goes on with new ones for so long (`make chaos`).
 
 mod compare;
-mod process;
+pub mod process;
 mod script;
 
 use crate::support::logs;

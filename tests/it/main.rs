@@ -4,10 +4,13 @@
 
 mod architecture;
 mod auth;
+mod backups;
 mod budget;
 mod chaos;
 mod config;
 mod conformance;
+mod hostile;
+mod keys;
 mod lifecycle;
 mod odd_days;
 mod reading;
@@ -18,4 +21,5 @@ mod suspended;
 mod sync;
 mod tags;
 mod webhooks;
+mod wiping;
 mod writing;

@@ -12,6 +12,7 @@ pub mod logs;
 use client::Client;
 use hourbook::clock::Clock;
 use hourbook::config::{Config, Env, Tuning};
+use hourbook::limits::Rate;
 use hourbook::web::server::{self, Running};
 use hourbook_simulator::cloud::Cloud;
 use hourbook_simulator::people::Work;
@@ -127,6 +128,8 @@ impl World {
             jira_timeout: Duration::from_secs(5),
             tick: Duration::from_millis(100),
             open_tenants: 8,
+            unproved: Rate::new(100_000, 100_000),
+            costly: Rate::new(100_000, 100_000),
             ..Tuning::default()
         };
         adjust(&mut env, &mut tuning);
@@ -151,6 +154,26 @@ impl World {
             assert_eq!(site.install(&self.url(), APP_KEY).await, 204);
             self.settle(site).await;
         }
+    }
+
+    /// Runs a verb of the command line against the data folder, as an operator would.
+    pub async fn hourbook(&self, args: &str) -> (bool, String) {
+        let args: Vec<String> = args.split_whitespace().map(str::to_owned).collect();
+        let env = self.env.clone();
+        let run = move || {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hourbook"));
+            let output = command.args(args).env_clear().envs(env).output().unwrap();
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            (output.status.success(), text(&output.stdout) + &text(&output.stderr))
+        };
+        tokio::task::spawn_blocking(run).await.unwrap()
+    }
+
+    /// Enqueues a job of a site's tenant and waits until nothing is left to do.
+    pub async fn run_job(&self, site: &Site, kind: hourbook::jobs::Kind, subject: &str) {
+        let tenant = self.tenant_id(site).await;
+        hourbook::jobs::enqueue(&self.running().app, &tenant, kind, subject).await.unwrap();
+        self.settle(site).await;
     }
 
     /// Starts the server, on the same data if there was one before.

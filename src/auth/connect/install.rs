@@ -4,6 +4,9 @@ use super::jwt::{self, Refusal};
 use super::keys::InstallKeys;
 use super::qsh;
 use jsonwebtoken::Algorithm;
+use moka::sync::Cache;
+use sha2::{Digest, Sha256};
+use std::time::Duration;
 
 /// What the call says of itself, as it came over the wire.
 pub struct Request<'a> {
@@ -15,6 +18,31 @@ pub struct Request<'a> {
     pub token: &'a str,
     /// The clientKey in the body, which has to be the issuer.
     pub client_key: &'a str,
+}
+
+/// How long a taken call is remembered: longer than its token holds.
+const REMEMBERED: Duration = Duration::from_secs(3600);
+
+/// Lifecycle calls that were taken. Their bodies are not signed, so a token that was seen must not vouch for another
+/// body; the same call again (Jira had no answer) is fine.
+pub struct Taken(Cache<[u8; 32], [u8; 32]>);
+
+impl Default for Taken {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(100_000).time_to_live(REMEMBERED).build())
+    }
+}
+
+impl Taken {
+    /// Takes a proved call.
+    ///
+    /// # Errors
+    /// [`Refusal::Replayed`] if its token came with another body before.
+    pub fn take(&self, token: &str, body: &[u8]) -> Result<(), Refusal> {
+        let body: [u8; 32] = Sha256::digest(body).into();
+        let first = self.0.get_with(Sha256::digest(token.as_bytes()).into(), || body);
+        if first == body { Ok(()) } else { Err(Refusal::Replayed) }
+    }
 }
 
 /// Proves that Atlassian sent this very call for this app and this clientKey.

@@ -43,6 +43,9 @@ pub enum Refusal {
     /// No key with the token's key id.
     #[error("unknown key")]
     UnknownKey,
+    /// It came before, with another body.
+    #[error("used before for another call")]
+    Replayed,
     /// The key service cannot be asked at present.
     #[error("key service unavailable")]
     KeyService,

@@ -2,6 +2,7 @@
 
 use hourbook::clock::Clock;
 use hourbook::config::{Config, Env, Tuning};
+use hourbook::limits::Rate;
 use hourbook::web::server;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -17,7 +18,21 @@ pub fn tuning() -> Tuning {
         jira_timeout: Duration::from_secs(2),
         tick: Duration::from_millis(30),
         open_tenants: 8,
+        unproved: Rate::new(100_000, 100_000),
+        costly: Rate::new(100_000, 100_000),
         ..Tuning::default()
+    }
+}
+
+/// Names the step before which the process kills itself.
+pub const DIE_AT: &str = "TEST_DIE_AT";
+
+/// SIGKILL to ourselves, and not a step further.
+fn die_at(step: &str) {
+    if std::env::var(DIE_AT).is_ok_and(|name| name == step) {
+        let me = std::process::id().to_string();
+        Command::new("kill").args(["-9", &me]).status().unwrap();
+        std::thread::sleep(Duration::from_secs(60));
     }
 }
 
@@ -29,7 +44,7 @@ pub async fn serve() {
     let filter = std::env::var("CHAOS_LOG").unwrap_or_else(|_| "error".into());
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
     let mut config = Config::from_env(&hourbook::config::env()).unwrap();
-    config.tuning = tuning();
+    config.tuning = Tuning { at_step: die_at, ..tuning() };
     let listeners = [config.listen, config.ops_listen].map(|at| TcpListener::bind(at).unwrap());
     let _running = server::start(config, Clock::system(), listeners).await.unwrap();
     std::future::pending::<()>().await;
@@ -63,6 +78,13 @@ impl Process {
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Waits until it has died by itself.
+    pub fn wait(&mut self) {
+        if let Some(mut child) = self.child.take() {
             child.wait().unwrap();
         }
     }
