@@ -145,6 +145,16 @@ impl Keyring {
         self.db.read(move |conn| store::destroyed_at(conn, &id)).await
     }
 
+    /// Forgets that a tenant's keys were destroyed, once nothing else is known of the tenant.
+    ///
+    /// # Errors
+    /// When the keyring fails.
+    pub async fn forget(&self, tenant_id: &str) -> Result<()> {
+        let id = tenant_id.to_owned();
+        self.db.write(move |conn| store::forget(conn, &id)).await?;
+        self.db.truncate_wal().await
+    }
+
     /// How many versions of a tenant's key there are.
     ///
     /// # Errors
@@ -154,15 +164,12 @@ impl Keyring {
         self.db.read(move |conn| Ok(store::of_tenant(conn, &id)?.len())).await
     }
 
-    /// Anything else that is asked of the keyring's tables, which hold no key in clear.
+    /// Tenants whose keys were destroyed, and tenants that have keys with the time of their first one.
     ///
     /// # Errors
     /// When the keyring fails.
-    pub async fn ask<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Conn) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        self.db.write(work).await
+    pub async fn tenants(&self) -> Result<(Vec<String>, Vec<(String, Option<i64>)>)> {
+        self.db.read(|conn| Ok((store::all_destroyed(conn)?, store::tenants(conn)?))).await
     }
 
     /// Wraps everything by the current master key that another one wraps; returns how many. Readers go on meanwhile,

@@ -5,7 +5,6 @@ use crate::app::App;
 use crate::backup;
 use crate::jobs::Kind;
 use hourbook_store::control::{installations, jobs, receipts};
-use hourbook_store::keyring;
 
 /// How long account information stays, ms.
 pub const ACCOUNT_KEPT_MS: i64 = 30 * 86_400_000;
@@ -34,7 +33,7 @@ pub async fn run(app: &App) -> anyhow::Result<usize> {
             })
             .await?;
         if removed {
-            app.keyring.ask(move |conn| keyring::forget(conn, &tenant_id)).await?;
+            app.keyring.forget(&tenant_id).await?;
             forgotten += 1;
         }
     }

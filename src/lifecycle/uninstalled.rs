@@ -7,7 +7,6 @@ use crate::error::AppResult;
 use crate::jobs::Kind;
 use hourbook_store::control::installations::{self, CLOSED};
 use hourbook_store::control::jobs;
-use hourbook_store::keyring;
 use std::collections::{HashMap, HashSet};
 
 /// A key without an installation for so long, ms, was left behind by a crash in the middle of an installation.
@@ -63,8 +62,7 @@ pub async fn close(app: &App, tenant_id: &str, client_key: &str) -> AppResult<()
 /// When a database fails.
 pub async fn finish(app: &App) -> AppResult<()> {
     let now = app.clock.now_ms();
-    let (destroyed, keys) =
-        app.keyring.ask(|conn| Ok((keyring::all_destroyed(conn)?, keyring::tenants(conn)?))).await?;
+    let (destroyed, keys) = app.keyring.tenants().await?;
     let all = app.control.read(installations::all).await?;
     let known: HashMap<String, (String, String)> =
         all.into_iter().map(|found| (found.tenant_id, (found.state, found.client_key))).collect();

@@ -6,7 +6,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::middleware::{DefaultHeaders, Next};
-use actix_web::{Error, HttpRequest, ResponseError};
+use actix_web::{Error, ResponseError};
 use std::time::{Duration, Instant};
 use tracing::Instrument;
 
@@ -21,14 +21,10 @@ pub fn security_headers() -> DefaultHeaders {
         .add(("Cross-Origin-Resource-Policy", "same-origin"))
 }
 
-fn refusal(request: &HttpRequest, error: AppError) -> ServiceResponse {
-    ServiceResponse::new(request.clone(), error.error_response())
-}
-
 /// Logs and counts one answer, and sees to it that none takes for ever; tokens that are refused are limited by address.
 ///
 /// # Errors
-/// Those of the handler, unchanged.
+/// Those of the handler, unchanged; 408 when it takes too long.
 pub async fn report(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -37,19 +33,18 @@ pub async fn report(
     let app = request.app_data::<Shared>().cloned();
     let method = request.method().clone();
     let span = tracing::info_span!("request", tenant.id = tracing::field::Empty);
-    let (address, within) =
-        (extract::client_address(request.request()), app.as_ref().map(|app| app.config.tuning.patience));
-    let request_of = request.request().clone();
-    let answered =
-        tokio::time::timeout(within.unwrap_or(Duration::MAX), next.call(request).instrument(span.clone()));
-    let mut response = match answered.await {
-        Ok(response) => response?.map_into_boxed_body(),
-        Err(_) => refusal(&request_of, AppError::timed_out()),
+    let address = extract::client_address(request.request());
+    let patience = app.as_ref().map_or(Duration::MAX, |app| app.config.tuning.patience);
+    let Ok(response) = tokio::time::timeout(patience, next.call(request).instrument(span.clone())).await
+    else {
+        span.in_scope(|| tracing::warn!(%method, "a request took too long"));
+        return Err(AppError::timed_out().into());
     };
+    let mut response = response?.map_into_boxed_body();
     if response.status() == StatusCode::UNAUTHORIZED
         && let Some(Err(limited)) = app.as_ref().map(|app| app.limits.unproved(address))
     {
-        response = refusal(&request_of, limited);
+        response = response.into_response(limited.error_response());
     }
     let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".into());
     let status = response.status().as_u16();

@@ -17,7 +17,7 @@ async fn every_tenant_is_backed_up_by_night_and_read_back_by_the_month() {
     let folder = world.running().app.config.backups.of_tenant(&tenant);
     let privacy = world.as_user(ANA).get("/api/v1/privacy").await.json;
     assert_eq!(privacy["backup"]["lastAt"], json!(null));
-    let mut read_back = None;
+    let mut read_back = std::collections::BTreeSet::new();
     for day in 1..=33 {
         world.advance(DAY);
         eventually("the night's backup is made", || async {
@@ -29,13 +29,9 @@ async fn every_tenant_is_backed_up_by_night_and_read_back_by_the_month() {
         world.settle(&world.site).await;
         let told = world.as_user(ANA).get("/api/v1/privacy").await.json["backup"].clone();
         assert!(told["lastAt"].is_string() && told["bytes"].as_i64().unwrap() > 0, "{told}");
-        assert_eq!(
-            day < 31,
-            read_back.is_none() || read_back.as_ref() == Some(&told["readBackAt"]),
-            "day {day}: {told}"
-        );
-        read_back = Some(told["readBackAt"].clone());
+        read_back.insert(told["readBackAt"].as_str().unwrap().to_owned());
     }
+    assert_eq!(read_back.len(), 2, "on the first day and 30 days later: {read_back:?}");
     let kept = backup::list(&folder).unwrap();
     assert!((29..=31).contains(&kept.len()), "{} backups are kept for 30 days", kept.len());
     world.end().await;

@@ -93,8 +93,8 @@ async fn a_master_key_that_is_named_stays() {
     );
     std::fs::write(&file, before).unwrap();
     let done = || async {
-        let open = app.control.read(|conn| hourbook_store::control::jobs::open_of_tenant(conn, "")).await;
-        open.unwrap().is_empty().then_some(()).ok_or_else(|| "still open".to_owned())
+        let job = app.control.read(move |conn| hourbook_store::control::jobs::find(conn, job)).await.unwrap();
+        job.filter(|job| job.state == "done").map(drop).ok_or_else(|| "still open".to_owned())
     };
     eventually("the job ends once they are there again", done).await;
     world.end().await;
