@@ -1,15 +1,14 @@
 //! What leaves is gone: at once for everybody who could read it, then from every place, and provably.
 
-use crate::chaos::process::{DIE_AT, Process};
+use crate::chaos::process::{self, DIE_AT, Process};
 use crate::support::client::send;
-use crate::support::{ANA, APP_KEY, BEN, MASTER_KEYS, World, eventually, logs};
+use crate::support::{ANA, APP_KEY, BEN, World, eventually, logs};
 use hourbook::jobs::{Kind, schedule};
 use hourbook_simulator::cloud::Cloud;
 use hourbook_simulator::people::Work;
 use hourbook_simulator::site::Site;
 use hourbook_store::control::{installations, receipts};
 use serde_json::{Value, json};
-use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
@@ -70,23 +69,8 @@ async fn a_wipe_survives_being_killed_at_every_step() {
             site.log_work(ANA, issue, Work::of(600 + at, "canary to be wiped"));
         }
         let dir = tempfile::TempDir::new().unwrap();
-        let [listen, ops] =
-            [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string());
-        let url = format!("http://{listen}");
-        let env: hourbook::config::Env = [
-            ("HOURBOOK_LISTEN", listen.as_str()),
-            ("HOURBOOK_OPS_LISTEN", &ops),
-            ("HOURBOOK_BASE_URL", &url),
-            ("HOURBOOK_APP_KEY", APP_KEY),
-            ("HOURBOOK_MASTER_KEYS", MASTER_KEYS),
-            ("HOURBOOK_CONNECT_KEYS_URL", cloud.url.as_str()),
-            ("HOURBOOK_OAUTH_URL", cloud.url.as_str()),
-            ("HOURBOOK_ALLOWED_SITES", "http://127.0.0.1:*"),
-            ("HOURBOOK_DATA_DIR", dir.path().to_str().unwrap()),
-            (DIE_AT, step),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
+        let (mut env, url) = process::env(&cloud, dir.path());
+        env.insert(DIE_AT.into(), step.into());
         let mut process = Process::new(env.clone());
         process.start();
         eventually("the server answers", || async {

@@ -1,10 +1,14 @@
 //! The server in a process of its own: this very binary, started again.
 
+use crate::support::{APP_KEY, MASTER_KEYS};
 use hourbook::clock::Clock;
 use hourbook::config::{Config, Env, Tuning};
 use hourbook::limits::Rate;
 use hourbook::web::server;
+use hourbook_simulator::cloud::Cloud;
+use std::fs::OpenOptions;
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -50,18 +54,49 @@ pub async fn serve() {
     std::future::pending::<()>().await;
 }
 
+/// The environment of a server in a process of its own, and its address.
+pub fn env(cloud: &Cloud, data_dir: &Path) -> (Env, String) {
+    let [listen, ops] =
+        [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string());
+    let url = format!("http://{listen}");
+    let env = Env::from(
+        [
+            ("HOURBOOK_LISTEN", listen.as_str()),
+            ("HOURBOOK_OPS_LISTEN", &ops),
+            ("HOURBOOK_BASE_URL", &url),
+            ("HOURBOOK_APP_KEY", APP_KEY),
+            ("HOURBOOK_MASTER_KEYS", MASTER_KEYS),
+            ("HOURBOOK_CONNECT_KEYS_URL", cloud.url.as_str()),
+            ("HOURBOOK_OAUTH_URL", cloud.url.as_str()),
+            ("HOURBOOK_ALLOWED_SITES", "http://127.0.0.1:*"),
+            ("HOURBOOK_DATA_DIR", data_dir.to_str().unwrap()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned())),
+    );
+    (env, url)
+}
+
 /// A server that may be killed.
 pub struct Process {
     env: Env,
+    log: Option<PathBuf>,
     child: Option<Child>,
 }
 
 impl Process {
     pub fn new(env: Env) -> Self {
-        Self { env, child: None }
+        Self { env, log: None, child: None }
+    }
+
+    /// What it logs goes into a file.
+    pub fn logging_to(mut self, log: &Path) -> Self {
+        self.log = Some(log.to_owned());
+        self
     }
 
     pub fn start(&mut self) {
+        let log =
+            self.log.as_ref().map(|path| OpenOptions::new().create(true).append(true).open(path).unwrap());
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["chaos::child", "--exact", "--ignored", "--nocapture", "--quiet"])
             .env_clear()
@@ -69,6 +104,7 @@ impl Process {
             .env(MARK, "1")
             .envs(std::env::var("CHAOS_LOG").map(|log| ("CHAOS_LOG", log)))
             .stdout(Stdio::null())
+            .stderr(log.map_or_else(Stdio::inherit, Stdio::from))
             .spawn()
             .unwrap();
         self.child = Some(child);

@@ -1,10 +1,10 @@
 //! One run: what happens at random, and the quiet at the end.
 
 use super::compare;
-use super::process::{Process, tuning};
-use crate::support::{ANA, APP_KEY, BEN, CLEO, MASTER_KEYS, canary, eventually};
+use super::process::{self, Process, tuning};
+use crate::support::{ANA, APP_KEY, BEN, CLEO, canary, eventually};
 use hourbook::clock::Clock;
-use hourbook::config::{Config, Env};
+use hourbook::config::Config;
 use hourbook::jobs::{self, Kind};
 use hourbook::web::server;
 use hourbook_simulator::cloud::Cloud;
@@ -79,24 +79,8 @@ impl Chaos {
             state.takes_properties = rng.random();
         }
         let dir = TempDir::new().unwrap();
-        let [listen, ops] =
-            [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string());
-        let url = format!("http://{listen}");
-        let env = Env::from(
-            [
-                ("HOURBOOK_LISTEN", listen.as_str()),
-                ("HOURBOOK_OPS_LISTEN", &ops),
-                ("HOURBOOK_BASE_URL", &url),
-                ("HOURBOOK_APP_KEY", APP_KEY),
-                ("HOURBOOK_MASTER_KEYS", MASTER_KEYS),
-                ("HOURBOOK_CONNECT_KEYS_URL", cloud.url.as_str()),
-                ("HOURBOOK_OAUTH_URL", cloud.url.as_str()),
-                ("HOURBOOK_ALLOWED_SITES", "http://127.0.0.1:*"),
-                ("HOURBOOK_INCREMENTAL_SECS", "1"),
-                ("HOURBOOK_DATA_DIR", dir.path().to_str().unwrap()),
-            ]
-            .map(|(name, value)| (name.to_owned(), value.to_owned())),
-        );
+        let (mut env, url) = process::env(&cloud, dir.path());
+        env.insert("HOURBOOK_INCREMENTAL_SECS".into(), "1".into());
         let silent = rng.random_ratio(1, 3);
         let http = hourbook::jira::client::http_client(Duration::from_secs(10)).unwrap();
         let process = Process::new(env);

@@ -50,7 +50,8 @@ const PLANTED: &str = "canary";
 /// How the tokens of these worlds begin; long enough not to come up by chance in ciphertext.
 const TOKENS: [&str; 2] = ["eyJ0eXAiOi", "eyJhbGciOi"];
 
-fn planted_in(bytes: &[u8]) -> Option<&'static str> {
+/// The first planted word in some bytes.
+pub fn planted_in(bytes: &[u8]) -> Option<&'static str> {
     let has = |bytes: &[u8], word: &str| bytes.windows(word.len()).any(|window| window == word.as_bytes());
     let lower: Vec<u8> = bytes.iter().map(u8::to_ascii_lowercase).collect();
     if has(&lower, PLANTED) {
