@@ -3,7 +3,7 @@
 CARGO ?= cargo
 ARGS ?=
 
-.PHONY: demo test bench chaos run setup
+.PHONY: demo test bench chaos fuzz run setup
 
 # The whole life of an installation against a simulated Jira Cloud; `make demo ARGS=--script` checks itself and ends.
 demo: setup
@@ -23,6 +23,14 @@ bench: setup
 # The copy under fire for ten minutes, with new seeds; CHAOS_SEED=7 replays one.
 chaos: setup
 	CHAOS_SECS=$${CHAOS_SECS:-600} $(CARGO) test --features demo --test it chaos::the -- --nocapture
+
+# Whatever comes from outside, with coverage: a minute for each target. What is found goes into tests/fuzz/found.
+FUZZ_SECS ?= 60
+fuzz: setup
+	@command -v cargo-fuzz >/dev/null || $(CARGO) install --locked cargo-fuzz
+	@cd tests/fuzz && for target in $$(ls corpus); do mkdir -p found/$$target; echo "== $$target"; \
+	  $(CARGO) fuzz run --sanitizer none --fuzz-dir . $$target found/$$target corpus/$$target -- \
+	    -max_total_time=$(FUZZ_SECS) -print_final_stats=1 -verbosity=0 2>&1 | grep -v "^ *\(Compiling\|Finished\|Running\)" || exit 1; done
 
 # A server for development on loopback. Makes a master key once.
 run: setup data/master.key

@@ -79,7 +79,7 @@ impl Walk {
 }
 
 /// The arithmetic of a walk, without I/O.
-struct Steps {
+pub struct Steps {
     since: i64,
     seen: HashSet<Change>,
     passed: Option<i64>,
@@ -87,7 +87,8 @@ struct Steps {
 }
 
 impl Steps {
-    fn new(since: i64) -> Self {
+    /// Begins at an instant of Jira's time (ms).
+    pub fn new(since: i64) -> Self {
         Self { since, seen: HashSet::new(), passed: None, done: false }
     }
 
@@ -97,7 +98,16 @@ impl Steps {
         self.passed = Some(at);
     }
 
-    fn take(&mut self, page: ChangedWorklogs) -> Result<Page, FeedError> {
+    /// From when on the next page is asked for, ms.
+    pub fn since(&self) -> i64 {
+        self.since
+    }
+
+    /// Takes a page in and moves on.
+    ///
+    /// # Errors
+    /// [`FeedError::TieOverflow`] for a full page with nothing new.
+    pub fn take(&mut self, page: ChangedWorklogs) -> Result<Page, FeedError> {
         let last = page.last_page || page.values.is_empty();
         let newest = page.values.iter().map(|change| change.updated_time).max();
         let until = page.until.max(newest).unwrap_or(self.since).max(self.since);

@@ -58,6 +58,7 @@ async fn a_missing_backup_raises_an_alarm() {
         error.map(drop).ok_or_else(|| "not yet".to_owned())
     })
     .await;
+    world.settle(&world.other).await;
     schedule::tidy(app).await;
     assert_eq!(late(), 1, "the other one has a backup");
     std::fs::remove_file(app.config.backups.of_tenant(&tenant)).unwrap();

@@ -9,6 +9,7 @@ mod budget;
 mod chaos;
 mod config;
 mod conformance;
+mod fuzz;
 mod hostile;
 mod keys;
 mod lifecycle;

@@ -7,6 +7,7 @@ use hourbook_simulator::people::Work;
 use hourbook_simulator::site::Site;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// The search itself works: what is written in clear is found.
@@ -75,7 +76,7 @@ async fn what_was_planted_and_what_it_was_sealed_to_is_nowhere_after_the_wipe() 
     );
     let mut server = Process::new(env.clone()).logging_to(&log);
     server.start();
-    let http = reqwest::Client::new();
+    let http = hourbook::jira::client::http_client(Duration::from_secs(30)).unwrap();
     eventually("the server answers", || async {
         http.get(format!("{url}/healthz")).send().await.map(drop).map_err(|error| error.to_string())
     })

@@ -57,7 +57,7 @@ async fn all_steps_are_known() {
 /// kill -9 before each step. The next start goes on, and at the end nothing is left but the receipt.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wipe_survives_being_killed_at_every_step() {
-    let http = reqwest::Client::new();
+    let http = hourbook::jira::client::http_client(Duration::from_secs(30)).unwrap();
     for step in STEPS {
         let cloud = Cloud::start();
         let site = Site::start(&cloud, "canary-client-one");

@@ -64,7 +64,12 @@ impl Site {
         twist: &Twist,
     ) -> u16 {
         let key = self.cloud.install_key();
-        let now = self.clock.now_ms() / 1000;
+        let now = {
+            // Tokens have whole seconds; two different calls of a site never have the same one.
+            let (now, mut state) = (self.clock.now_ms() / 1000, self.state());
+            state.lifecycle_at = now.max(state.lifecycle_at + 1);
+            state.lifecycle_at
+        };
         let path = format!("/connect/{event}");
         let mut claims = json!({ "iss": self.client_key(), "iat": now, "exp": now + 180, "aud": [app_url],
             "qsh": qsh::hash("POST", &path) });

@@ -169,6 +169,8 @@ pub struct State {
     pub issues: BTreeMap<i64, Issue>,
     /// Worklogs by id.
     pub worklogs: BTreeMap<i64, Worklog>,
+    /// When the last lifecycle call says that it was made, seconds.
+    pub lifecycle_at: i64,
     /// Worklogs of projects in the bin.
     pub binned: BTreeMap<i64, Worklog>,
     /// Issues of projects in the bin.
