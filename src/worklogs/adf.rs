@@ -55,9 +55,26 @@ pub fn to_text(comment: &Value) -> String {
     let mut out = String::new();
     match comment {
         Value::String(text) => out.push_str(text),
+        _ if comment.get("type").and_then(Value::as_str) == Some("doc") => write_blocks(comment, &mut out),
         _ => write_node(comment, &mut out, 0),
     }
     out.trim_end_matches('\n').to_owned()
+}
+
+/// The blocks of a document with an empty line between them, as [`from_text`] reads them.
+fn write_blocks(document: &Value, out: &mut String) {
+    let blocks = document.get("content").and_then(Value::as_array).into_iter().flatten();
+    for (at, block) in blocks.enumerate() {
+        if at > 0 {
+            out.push_str("\n\n");
+        }
+        let before = out.len();
+        write_node(block, out, 1);
+        // The one that ends the block.
+        if out.len() > before && out.ends_with('\n') {
+            out.pop();
+        }
+    }
 }
 
 fn write_node(node: &Value, out: &mut String, at: usize) {
@@ -87,9 +104,7 @@ fn write_node(node: &Value, out: &mut String, at: usize) {
 
 fn end_block(kind: &str, out: &mut String) {
     match kind {
-        "paragraph" | "heading" | "codeBlock" | "blockquote" | "panel" if !out.ends_with("\n\n") => {
-            out.push('\n')
-        }
+        "paragraph" | "heading" | "codeBlock" => out.push('\n'),
         "tableCell" | "tableHeader" => {
             while out.ends_with('\n') {
                 out.pop();
@@ -107,12 +122,12 @@ mod tests {
 
     #[test]
     fn text_comes_back_as_it_went_in() {
-        for text in ["review", "two\nlines", "Grüße 宮崎 🎉", ""] {
+        for text in ["review", "two\nlines", "two\n\nblocks", "odd\n\n\nspaces", "Grüße 宮崎 🎉", ""] {
             let document = from_text(text);
             assert!(is_document(&document));
             assert_eq!(to_text(&document), text);
         }
-        assert_eq!(to_text(&from_text("a\r\nb\n\nc")), "a\nb\nc");
+        assert_eq!(to_text(&from_text("a\r\nb\n\nc\n")), "a\nb\n\nc");
     }
 
     #[test]
@@ -126,7 +141,7 @@ mod tests {
                 { "type": "listItem", "content": [{ "type": "paragraph", "content": [
                     { "type": "inlineCard", "attrs": { "url": "https://example.com" } } ] }] } ] },
             { "type": "somethingNew", "content": [{ "type": "text", "text": "kept" }] } ] });
-        assert_eq!(to_text(&rich), "Plan\n- @Ana checks\n- https://example.com\nkept");
+        assert_eq!(to_text(&rich), "Plan\n\n- @Ana checks\n- https://example.com\n\nkept");
         assert_eq!(to_text(&json!("wiki *text*")), "wiki *text*");
     }
 

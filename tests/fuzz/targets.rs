@@ -66,10 +66,7 @@ pub fn documents(data: &[u8]) {
     assert!(adf::is_document(&document));
     let plain = text.replace("\r\n", "\n");
     let once = adf::to_text(&document);
-    assert_eq!(adf::to_text(&adf::from_text(&once)), once, "a second time changes nothing");
-    if !plain.contains("\n\n") {
-        assert_eq!(once, plain.trim_end_matches('\n'));
-    }
+    assert_eq!(once, plain.trim_end_matches('\n'));
 }
 
 /// Whatever is understood is a time that can be logged, and says the same to everybody.
