@@ -15,8 +15,10 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-/// How long copies of keys live, ms.
+/// How long copies of keys live at most, ms: what receipts promise.
 pub const SYSTEM_KEPT_MS: i64 = 48 * 3_600_000;
+/// How old they get, ms: with an hour between two looks, and another to spare.
+const SYSTEM_PRUNED_MS: i64 = SYSTEM_KEPT_MS - 2 * 3_600_000;
 
 /// Where backups are and how long they stay.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! Backups of the keyring and of the control database, and what a disaster is survived with.
 
 use super::file::{self, Of};
-use super::{Backups, Found, SYSTEM_KEPT_MS};
+use super::{Backups, Found, SYSTEM_PRUNED_MS};
 use crate::app::{self, App};
 use crate::keyring;
 use anyhow::{Context, bail};
@@ -32,7 +32,7 @@ pub async fn run(app: &App) -> anyhow::Result<()> {
             let of = Of::System { database: name.into(), master: master.current_id().into() };
             let folder = backups.of_system(name);
             super::make(&database(&data_dir, name), &folder, of, &master.backup_key(), now)?;
-            super::prune(&folder, now - SYSTEM_KEPT_MS, true)?;
+            super::prune(&folder, now - SYSTEM_PRUNED_MS, true)?;
         }
         Ok(())
     })
@@ -47,7 +47,7 @@ pub async fn run(app: &App) -> anyhow::Result<()> {
 pub fn prune(backups: &Backups, now: i64) -> anyhow::Result<()> {
     DATABASES
         .iter()
-        .try_for_each(|name| super::prune(&backups.of_system(name), now - SYSTEM_KEPT_MS, false).map(drop))
+        .try_for_each(|name| super::prune(&backups.of_system(name), now - SYSTEM_PRUNED_MS, false).map(drop))
 }
 
 /// Removes every backup of the control database: account information that was removed must not live on in them.

@@ -14,8 +14,11 @@ use hourbook_store::tenant;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use std::{fs, io};
 
+/// How long jobs of the tenant that still run are waited for.
+const OTHERS_END_WITHIN: Duration = Duration::from_secs(60);
 /// Tries after which an operator has to look.
 const PATIENCE: i32 = 3;
 
@@ -99,6 +102,7 @@ impl Wipe<'_> {
         self.step("memory");
         app.tenants.close_for_good(&id).await;
         app.forget(&id, &self.installation.client_key);
+        self.others_end(job).await?;
         self.emptied("memory", app.clock.now_ms()).await?;
         self.step("files");
         remove_folder(self.folder.clone()).await.context("removing the database files")?;
@@ -125,6 +129,21 @@ impl Wipe<'_> {
 
     fn step(&self, name: &str) {
         (self.app.config.tuning.at_step)(name);
+    }
+
+    /// Waits for jobs of the tenant that still run: they have found its database closed, but one in the middle of a
+    /// backup would write a file behind our back.
+    async fn others_end(&self, job: &Job) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        loop {
+            let (id, this) = (self.installation.tenant_id.clone(), job.id);
+            let running = self.app.control.read(move |conn| jobs::others_run(conn, &id, this)).await?;
+            if !running {
+                return Ok(());
+            }
+            ensure!(begun.elapsed() < OTHERS_END_WITHIN, "other jobs of the tenant still run");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Notes a place as emptied; the first time stays.

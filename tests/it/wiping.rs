@@ -143,6 +143,56 @@ async fn try_uninstall(site: &Site) {
     let _ = futures_util::FutureExt::catch_unwind(request).await;
 }
 
+/// The promise of the receipt holds: no copy of a key is older than two days, though they are looked at by the hour only.
+#[tokio::test]
+async fn no_copy_of_a_key_is_older_than_two_days() {
+    let world = World::start().await;
+    let app = &world.running().app;
+    let folder = app.config.backups.of_system("keyring");
+    for hour in 0..60 {
+        world.advance(Duration::from_secs(3600));
+        schedule::tidy(app).await;
+        eventually("due backups are made", || async {
+            let open = app.control.read(|conn| hourbook_store::control::jobs::open_of_tenant(conn, "")).await;
+            open.unwrap().is_empty().then_some(()).ok_or_else(|| "still open".to_owned())
+        })
+        .await;
+        let found = hourbook::backup::list(&folder).unwrap();
+        // The next look is an hour away.
+        let oldest =
+            found.first().map_or(0, |found| world.clock.now_ms() + 3_600_000 - found.header.created_at);
+        assert!(oldest <= 48 * 3_600_000, "hour {hour}: {oldest} ms");
+        assert!(
+            found.last().is_some_and(|found| world.clock.now_ms() - found.header.created_at < 7 * 3_600_000)
+        );
+    }
+    world.end().await;
+}
+
+/// A backup that is being made while the customer leaves is waited for: its file would come after the wipe.
+#[tokio::test]
+async fn a_wipe_waits_for_jobs_that_still_run() {
+    let world = World::installed().await;
+    let app = &world.running().app;
+    let tenant = world.tenant_id(&world.site).await;
+    let job = hourbook::jobs::enqueue_after(app, &tenant, Kind::Backup, "", 3_600_000).await.unwrap();
+    let control = rusqlite::Connection::open(world.data_dir().join("control.db")).unwrap();
+    control.busy_timeout(Duration::from_secs(20)).unwrap();
+    let set =
+        |state: &str| control.execute("UPDATE jobs SET state = ?1 WHERE id = ?2", (state, job)).unwrap();
+    set("running");
+    assert_eq!(world.site.uninstall().await, 204);
+    let folder = app.config.backups.of_tenant(&tenant);
+    std::fs::create_dir_all(&folder).unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(folder.exists(), "nothing is removed while the job may still write");
+    std::fs::write(folder.join("late.hbk"), "written by the job").unwrap();
+    set("done");
+    receipt_of(&world, &tenant).await;
+    assert!(!folder.exists());
+    world.end().await;
+}
+
 /// What the receipt says is so, and can be checked by anybody, offline.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_receipt_names_what_was_and_when_it_went() {

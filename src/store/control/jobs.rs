@@ -87,6 +87,12 @@ pub fn others_wait(conn: &mut Conn, tenant_id: &str, now: i64) -> Result<bool> {
     Ok(diesel::select(diesel::dsl::exists(due)).get_result(conn)?)
 }
 
+/// Whether another job of the tenant runs now.
+pub fn others_run(conn: &mut Conn, tenant_id: &str, but: i64) -> Result<bool> {
+    let running = j::jobs.filter(j::tenant_id.eq(tenant_id).and(j::state.eq("running")).and(j::id.ne(but)));
+    Ok(diesel::select(diesel::dsl::exists(running)).get_result(conn)?)
+}
+
 /// Claims the oldest job that is due and whose lane is free, of any kind but the given ones.
 pub fn claim(conn: &mut Conn, now: i64, but: &[&str]) -> Result<Option<Job>> {
     let busy = diesel::alias!(super::schema::jobs as busy);
