@@ -134,10 +134,11 @@ pub async fn restore(app: &App, tenant: &Tenant, name: &str) -> anyhow::Result<(
     let folder = tenants::folder(&app.config.storage.data_dir, &tenant.id);
     let (id, cipher) = (tenant.id.clone(), Arc::clone(&tenant.cipher));
     let fresh = folder.join("restored.part");
-    let into = fresh.clone();
+    let (into, now) = (fresh.clone(), app.clock.now_ms());
     tokio::task::spawn_blocking(move || -> anyhow::Result<()> {
         super::make_folder(&folder)?;
-        read(&found.path, &id, &cipher, &into).map(drop)
+        read(&found.path, &id, &cipher, &into)?;
+        Ok(tenant::mark_restored(&into, &cipher, now)?)
     })
     .await??;
     let database = tenant::file(&tenants::folder(&app.config.storage.data_dir, &tenant.id));
@@ -160,6 +161,7 @@ pub fn restore_offline(
     data_dir: &Path,
     tenant_id: &str,
     cipher: &TenantCipher,
+    now: i64,
 ) -> anyhow::Result<bool> {
     let Some(newest) = super::list(&backups.of_tenant(tenant_id))?.pop() else { return Ok(false) };
     let folder = tenants::folder(data_dir, tenant_id);
@@ -167,6 +169,7 @@ pub fn restore_offline(
     let fresh = folder.join("restored.part");
     read(&newest.path, tenant_id, cipher, &fresh)
         .with_context(|| format!("reading {}", newest.path.display()))?;
+    tenant::mark_restored(&fresh, cipher, now)?;
     super::replace(&tenant::file(&folder), &fresh)?;
     ensure!(!fresh.exists(), "the restored file is in its place");
     Ok(true)

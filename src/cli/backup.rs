@@ -3,6 +3,7 @@
 use super::{output, tenant};
 use crate::app;
 use crate::backup::{self, Found, system};
+use crate::clock::Clock;
 use crate::config::{self, Env};
 use crate::jira::time;
 use crate::jobs::Kind;
@@ -179,8 +180,9 @@ async fn everything(env: &Env) -> anyhow::Result<()> {
     for installation in installations.iter().filter(|found| found.state != CLOSED) {
         let id = &installation.tenant_id;
         let Some(cipher) = keyring.cipher(id).await? else { continue };
-        let restored = backup::tenant::restore_offline(&backups, &data_dir, id, &cipher)
-            .with_context(|| format!("tenant {id}"))?;
+        let restored =
+            backup::tenant::restore_offline(&backups, &data_dir, id, &cipher, Clock::system().now_ms())
+                .with_context(|| format!("tenant {id}"))?;
         output::line(match restored {
             true => format!("restored tenant {id}"),
             false => format!("tenant {id} has no backup: the server reads it from Jira"),

@@ -194,6 +194,19 @@ pub fn inventory(folder: &Path) -> Result<Inventory> {
     Ok(found)
 }
 
+/// Cursor: when the database was last put in place from a backup, by our clock. What was noted of writes since the
+/// backup was made is not in it.
+pub const RESTORED: &str = "restored";
+
+/// Notes in a database file that it was restored.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn mark_restored(path: &Path, cipher: &TenantCipher, now: i64) -> Result<()> {
+    let mut conn = connect(path)?;
+    cursors::set(&mut TenantConn { conn: &mut conn, cipher }, RESTORED, now)
+}
+
 /// Counts the worklogs of a database file and opens the newest comments and all tag names in it, as a test.
 ///
 /// # Errors

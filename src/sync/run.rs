@@ -18,6 +18,7 @@ use crate::jira::meter::Class;
 use crate::jira::worklogs::Feed;
 use crate::jobs::{self, Kind};
 use crate::tenants::Tenant;
+use crate::worklogs::intent;
 use hourbook_store::control::{installations, jobs as queue};
 use hourbook_store::tenant::runs::{self, End};
 use hourbook_store::tenant::{TenantConn, TenantDb, cursors, intents, settings, worklogs};
@@ -31,8 +32,6 @@ const OVERLAP_MS: i64 = 5 * 60_000;
 const WITHHELD_MS: i64 = 61_000;
 /// How much rarer incremental syncs grow while webhooks arrive: from 15 minutes to an hour.
 const SLOWEST: i64 = 4;
-/// An idempotency key is known for a week; the daily reconciliation forgets older ones.
-const INTENTS_KEPT_MS: i64 = 7 * 86_400_000;
 /// Pages that a full sync takes before it lets others have a turn, if there are any.
 const TURN: usize = 20;
 /// Pages that are written in one transaction if they wait; a few MiB each.
@@ -179,7 +178,7 @@ impl Run {
         self.progress.counts.unreadable += completed.hidden;
         complete::projects(&self.db, &self.jira).await?;
         if self.mode == Mode::Reconcile {
-            let before = self.app.clock.now_ms() - INTENTS_KEPT_MS;
+            let before = self.app.clock.now_ms() - intent::KEPT_MS;
             self.db.write(move |db| intents::prune(db, before)).await?;
         }
         self.plan_next(missed.differing).await?;

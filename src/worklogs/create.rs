@@ -1,6 +1,7 @@
 //! Creating a worklog: claimed before Jira is called, written once, found again if its answer was lost.
 
 use super::input::Fields;
+use super::intent;
 use super::property::{self, CarriedTag};
 use super::refusal::{self, Act};
 use crate::app::App;
@@ -15,9 +16,9 @@ use crate::jira::worklogs::{PROPERTY, RemoteWorklog};
 use crate::licence;
 use crate::sync::{apply, complete};
 use crate::tags;
-use hourbook_store::tenant::TenantDb;
 use hourbook_store::tenant::intents::{self, Intent};
 use hourbook_store::tenant::worklogs::{self, Worklog};
+use hourbook_store::tenant::{RESTORED, TenantDb, cursors};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -61,6 +62,12 @@ pub async fn create(app: &App, caller: &Caller, new: NewWorklog) -> AppResult<Cr
 
     let intent = attempt.intent.clone();
     match db.write(move |db| intents::claim(db, &intent)).await? {
+        // A database from a backup does not know the keys of what was written after it.
+        None if attempt.keys_may_be_lost().await? => {
+            if let Some(remote) = attempt.find_on_whole_issue().await? {
+                return attempt.adopt(remote, &carried, true).await;
+            }
+        }
         None => {}
         Some(earlier) if earlier.request_hash != attempt.intent.request_hash => {
             return Err(AppError::unprocessable(
@@ -153,6 +160,11 @@ impl<'a> Attempt<'a> {
                 Err(refusal::explain(self.app, self.caller, new.issue_id, Act::Create, refused).await)
             }
         }
+    }
+
+    async fn keys_may_be_lost(&self) -> AppResult<bool> {
+        let restored = self.db.read(|db| cursors::get(db, RESTORED)).await?;
+        Ok(restored.is_some_and(|at| at > self.intent.claimed_at - intent::KEPT_MS))
     }
 
     fn property(&self, before: Option<&Value>, carried: &[CarriedTag]) -> Value {

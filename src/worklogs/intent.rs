@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
+/// How long the key of a write is remembered, ms.
+pub const KEPT_MS: i64 = 7 * 86_400_000;
+
 /// Turns by key.
 #[derive(Default)]
 pub struct Turns(Mutex<HashMap<String, Weak<AsyncMutex<()>>>>);

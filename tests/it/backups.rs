@@ -143,6 +143,26 @@ async fn a_restored_tenant_is_equal_to_jira_again() {
     world.end().await;
 }
 
+/// A key that was used after the backup was made is not in it, and still writes once.
+#[tokio::test]
+async fn a_key_from_after_the_backup_still_writes_once() {
+    let world = World::installed().await;
+    world.run_job(&world.site, Kind::Backup, "").await;
+    let body =
+        json!({ "started": "2026-03-02T09:00:00Z", "timeSpentSeconds": 600, "comment": "canary once" });
+    let ben = world.as_user(BEN);
+    let first = ben.log_work(world.ids.issue, "after-the-backup", &body).await;
+    assert_eq!(first.status, 201);
+    world.run_job(&world.site, Kind::Restore, "").await;
+    let count = world.site.state().worklogs.len();
+    let again = ben.log_work(world.ids.issue, "after-the-backup", &body).await;
+    assert_eq!((again.status, &again.json["id"]), (200, &first.json["id"]), "{}", again.text);
+    assert_eq!(world.site.state().worklogs.len(), count, "written once");
+    assert_eq!(ben.log_work(world.ids.issue, "another", &body).await.status, 201);
+    world.advance(Duration::from_secs(90));
+    world.end().await;
+}
+
 /// The disaster: all that is left are the backups and the master keys. Everything is restored, people go on, and the
 /// copy is equal to Jira.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
