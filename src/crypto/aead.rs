@@ -3,6 +3,8 @@
 use crate::{Error, nonce};
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
+use hkdf::Hkdf;
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 /// Bytes that sealing adds to a clear text: nonce and tag.
@@ -45,6 +47,15 @@ impl Cipher {
             .map(Zeroizing::new)
             .map_err(|_| Error::Refused)
     }
+}
+
+/// A key for one purpose, derived from another one (HKDF-SHA256).
+pub fn subkey(key: &[u8; 32], purpose: &[u8]) -> Zeroizing<[u8; 32]> {
+    let mut out = Zeroizing::new([0; 32]);
+    Hkdf::<Sha256>::new(None, key)
+        .expand(purpose, out.as_mut_slice())
+        .expect("32 bytes are within HKDF's range");
+    out
 }
 
 /// Length-prefixed concatenation, so that no two lists of parts give the same bytes.

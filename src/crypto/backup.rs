@@ -4,7 +4,6 @@
 //! salt. A chunk's nonce is its number and whether it is the last.
 
 use crate::{Error, aead, nonce};
-use hkdf::Hkdf;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use zeroize::Zeroizing;
@@ -15,12 +14,8 @@ pub struct BackupKey(pub(crate) Zeroizing<[u8; 32]>);
 
 impl BackupKey {
     fn of_file(&self, header: &[u8]) -> aead::Cipher {
-        let mut key = Zeroizing::new([0; 32]);
         let purpose = aead::associated_data(&[b"hourbook backup file v1", &Sha256::digest(header)]);
-        Hkdf::<Sha256>::new(None, self.0.as_slice())
-            .expand(&purpose, key.as_mut_slice())
-            .expect("32 bytes are within HKDF's range");
-        aead::Cipher::new(&key)
+        aead::Cipher::new(&aead::subkey(&self.0, &purpose))
     }
 }
 

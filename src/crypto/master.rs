@@ -4,8 +4,6 @@ use crate::backup::BackupKey;
 use crate::{Error, aead, nonce};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hkdf::Hkdf;
-use sha2::Sha256;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -74,19 +72,14 @@ impl MasterKeys {
 
     /// What backups of whole databases are sealed under from now on.
     pub fn backup_key(&self) -> BackupKey {
-        BackupKey(derive(&self.keys[0], "hourbook system backups v1"))
+        backup_key(&self.keys[0])
     }
 
     /// What a backup was sealed under that names this master key.
     pub fn backup_key_of(&self, id: &str) -> Result<BackupKey, Error> {
         let master = self.keys.iter().find(|key| key.id == id);
         let master = master.ok_or_else(|| Error::UnknownMasterKey(id.to_owned()))?;
-        Ok(BackupKey(derive(master, "hourbook system backups v1")))
-    }
-
-    /// 32 bytes derived from the current key for one purpose (HKDF-SHA256).
-    pub fn derive(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
-        derive(&self.keys[0], purpose)
+        Ok(backup_key(master))
     }
 }
 
@@ -102,12 +95,8 @@ fn split_id(record: &[u8]) -> Result<(&str, &[u8]), Error> {
     Ok((id, sealed))
 }
 
-fn derive(master: &MasterKey, purpose: &str) -> Zeroizing<[u8; 32]> {
-    let mut out = Zeroizing::new([0; 32]);
-    Hkdf::<Sha256>::new(None, master.key.as_slice())
-        .expand(purpose.as_bytes(), out.as_mut_slice())
-        .expect("32 bytes are within HKDF's range");
-    out
+fn backup_key(master: &MasterKey) -> BackupKey {
+    BackupKey(aead::subkey(&master.key, b"hourbook system backups v1"))
 }
 
 fn parse_key(part: &str) -> Result<MasterKey, Error> {

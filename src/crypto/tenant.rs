@@ -3,7 +3,6 @@
 use crate::backup::BackupKey;
 use crate::datakey::DataKey;
 use crate::{Error, aead};
-use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::fmt;
@@ -70,21 +69,15 @@ pub struct TenantCipher {
     digests: Zeroizing<[u8; 32]>,
 }
 
-fn subkey(key: &DataKey, purpose: &str) -> Zeroizing<[u8; 32]> {
-    let mut out = Zeroizing::new([0; 32]);
-    Hkdf::<Sha256>::new(None, key.key.as_slice())
-        .expand(purpose.as_bytes(), out.as_mut_slice())
-        .expect("32 bytes are within HKDF's range");
-    out
-}
-
 impl Version {
     fn new(key: &DataKey) -> Self {
-        let field = |field: Field| aead::Cipher::new(&subkey(key, &format!("hourbook v1 {}", field.name())));
+        let field = |field: Field| {
+            aead::Cipher::new(&aead::subkey(&key.key, format!("hourbook v1 {}", field.name()).as_bytes()))
+        };
         Self {
             number: key.version,
             fields: Field::ALL.map(field),
-            backups: BackupKey(subkey(key, "hourbook v1 backups")),
+            backups: BackupKey(aead::subkey(&key.key, b"hourbook v1 backups")),
         }
     }
 }
@@ -95,7 +88,7 @@ impl TenantCipher {
         Self {
             tenant: tenant.to_owned(),
             versions: vec![Version::new(key)],
-            digests: subkey(key, "hourbook v1 blind index"),
+            digests: aead::subkey(&key.key, b"hourbook v1 blind index"),
         }
     }
 

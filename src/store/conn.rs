@@ -41,13 +41,8 @@ impl Db {
         &self,
         work: impl FnOnce(&mut Conn) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let pool = self.readers.clone();
         // A transaction, so that all statements of one read see one state.
-        blocking(move || {
-            let conn: &mut Conn = &mut *pool.get()?;
-            conn.transaction(work)
-        })
-        .await
+        on(&self.readers, |conn| conn.transaction(work)).await
     }
 
     /// Runs `work` in a transaction on the writer, off the async threads; durable when it returns.
@@ -55,12 +50,7 @@ impl Db {
         &self,
         work: impl FnOnce(&mut Conn) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let pool = self.writer.clone();
-        blocking(move || {
-            let conn: &mut Conn = &mut *pool.get()?;
-            conn.immediate_transaction(work)
-        })
-        .await
+        on(&self.writer, |conn| conn.immediate_transaction(work)).await
     }
 
     /// Like [`Db::write`], but what it wrote is on disk only with the next durable write. Nothing is torn by a loss of
@@ -70,9 +60,7 @@ impl Db {
         &self,
         work: impl FnOnce(&mut Conn) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let pool = self.writer.clone();
-        blocking(move || {
-            let conn: &mut Conn = &mut *pool.get()?;
+        on(&self.writer, |conn| {
             conn.batch_execute("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 64000")?;
             let result = conn.immediate_transaction(work);
             conn.batch_execute("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 8000")?;
@@ -89,9 +77,17 @@ impl Db {
 
     /// Empties the write-ahead log into the database, so that overwritten pages do not live on in it.
     pub async fn truncate_wal(&self) -> Result<()> {
-        let pool = self.writer.clone();
-        blocking(move || Ok(pool.get()?.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?)).await
+        on(&self.writer, |conn| Ok(conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?)).await
     }
+}
+
+/// Runs `work` on a connection of a pool, off the async threads.
+async fn on<T: Send + 'static>(
+    pool: &Pool<ConnectionManager<Conn>>,
+    work: impl FnOnce(&mut Conn) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let pool = pool.clone();
+    blocking(move || work(&mut *pool.get()?)).await
 }
 
 /// Runs blocking work on tokio's blocking threads, inside the caller's tracing span.

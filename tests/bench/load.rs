@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 /// Connections at once.
 pub const CONNECTIONS: usize = 32;
@@ -44,14 +45,7 @@ pub async fn run(
             })
         })
         .collect();
-    let mut latencies = Vec::new();
-    for task in tasks {
-        latencies.extend(task.await.unwrap());
-    }
-    let elapsed = begun.elapsed().as_secs_f64();
-    latencies.sort_unstable();
-    let at = |part: usize| latencies[(latencies.len() * part / 100).min(latencies.len() - 1)];
-    Outcome { per_second: latencies.len() as f64 / elapsed, p50: at(50), p99: at(99) }
+    outcome(begun, tasks).await
 }
 
 /// Sends at a steady rate, split over the connections; latency counts from when a request was due.
@@ -88,6 +82,11 @@ pub async fn run_open(
             })
         })
         .collect();
+    outcome(begun, tasks).await
+}
+
+/// Waits for all connections and sums up.
+async fn outcome(begun: Instant, tasks: Vec<JoinHandle<Vec<Duration>>>) -> Outcome {
     let mut latencies = Vec::new();
     for task in tasks {
         latencies.extend(task.await.unwrap());

@@ -77,7 +77,7 @@ fn all_vectors_of_the_reference_libraries_hold() {
 }
 
 /// A request to a route of the table. The ids exist, but for deletions: whoever is let in finds nothing to delete.
-fn target(world: &World, route: &Route) -> String {
+pub fn target(world: &World, route: &Route) -> String {
     let deletes = route.method == "DELETE";
     let (worklog, tag) = if deletes { (4242, 4242) } else { (world.ids.by_ana, 77) };
     route

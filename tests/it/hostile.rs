@@ -1,5 +1,6 @@
 //! Callers that mean harm, and answers that give them nothing.
 
+use crate::auth::target;
 use crate::support::client::send;
 use crate::support::{ANA, APP_KEY, BEN, World};
 use hourbook::auth::{Right, TokenKind};
@@ -43,19 +44,6 @@ const EVERYBODY: [Who; 9] = [
     Who::JiraAdmin,
     Who::Operator,
 ];
-
-/// The ids exist, but for deletions: whoever is let in finds nothing to delete.
-fn target(world: &World, route: &Route) -> String {
-    let deletes = route.method == "DELETE";
-    let (worklog, tag) = if deletes { (4242, 4242) } else { (world.ids.by_ana, 77) };
-    route
-        .path
-        .replace("{issueId}", &world.ids.issue.to_string())
-        .replace("{worklogId}", &worklog.to_string())
-        .replace("{tagId}", &tag.to_string())
-        .replace("{receiptId}", "none")
-        .replace("/connect/panel", &format!("/connect/panel?issueId={}", world.ids.issue))
-}
 
 fn secret_of(site: &Site) -> String {
     site.state().installation.clone().unwrap().secret

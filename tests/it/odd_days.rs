@@ -340,7 +340,6 @@ async fn clocks_that_differ_by_minutes_lock_nobody_out() {
         let sync = sync_of(&world, ANA).await;
         let in_step = hourbook::jira::time::parse(sync["inStepAsOf"].as_str().unwrap()).unwrap();
         assert!(in_step <= world.cloud.clock.now_ms() - 60_000, "by Jira's clock, the last minute withheld");
-        world.site.state().unauthorised.clear();
         world.end().await;
     }
 }
@@ -360,10 +359,6 @@ async fn a_call_on_its_way_while_the_clock_changes_is_made_again() {
     world.cloud.clock.advance_ms(7 * 60_000);
     // The page's token is of Jira's new time, which the server has to ask for.
     assert_eq!(sync_of(&world, ANA).await["state"], "incremental");
-    for site in [&world.site, &world.other] {
-        world.settle(site).await;
-        site.state().unauthorised.clear();
-    }
     world.end().await;
 }
 
@@ -393,10 +388,6 @@ async fn a_clock_that_is_set_back_delays_nothing() {
         (world.site.calls("/worklog/updated") > asked).then_some(()).ok_or_else(String::new)
     })
     .await;
-    for site in [&world.site, &world.other] {
-        world.settle(site).await;
-        site.state().unauthorised.clear();
-    }
     world.end().await;
 }
 
