@@ -11,6 +11,9 @@ use crate::keyring::Keyring;
 use crate::licence::Licences;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::reports::facts::Facts;
+use crate::reports::prepare::Preparations;
+use crate::reports::projections::Projections;
 use crate::sync::status::Progresses;
 use crate::tenants::{Settings, Tenant, Tenants};
 use crate::worklogs::intent::Turns;
@@ -51,6 +54,12 @@ pub struct App {
     pub install_keys: InstallKeys,
     /// What people may see, remembered briefly.
     pub permissions: Permissions,
+    /// Worklogs as reports read them.
+    pub projections: Projections,
+    /// What reports show of issues and people, remembered briefly.
+    pub facts: Facts,
+    /// What is being found out for reports.
+    pub preparations: Preparations,
     /// Whether sites have paid, remembered briefly.
     pub licences: Licences,
     /// Signs receipts.
@@ -110,7 +119,10 @@ impl App {
             tenants,
             jira: Arc::new(Jira::new(http.clone(), &config, clock.clone(), Arc::clone(&metrics))),
             install_keys: InstallKeys::new(http, &config.connect_keys_url),
-            permissions: Permissions::new(),
+            permissions: Permissions::default(),
+            projections: Projections::new(config.report_memory),
+            facts: Facts::default(),
+            preparations: Preparations::default(),
             licences: Licences::default(),
             receipt_key,
             metrics,
@@ -146,12 +158,15 @@ impl App {
         self.jira.forget(tenant_id);
         self.permissions.forget(tenant_id);
         self.licences.forget(tenant_id);
+        self.facts.forget(tenant_id);
+        self.preparations.forget(tenant_id);
     }
 
     /// Forgets everything that memory holds of a tenant and closes its database.
     pub fn forget(&self, tenant_id: &str, client_key: &str) {
         self.forget_memory(tenant_id, client_key);
         self.progresses.clear(tenant_id);
+        self.projections.forget(tenant_id);
         self.tenants.close(tenant_id);
     }
 }

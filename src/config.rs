@@ -34,6 +34,7 @@ pub const VARIABLES: &[&str] = &[
     "HOURBOOK_POINTS_PER_HOUR",
     "HOURBOOK_CALLS_PER_SECOND",
     "HOURBOOK_REGION",
+    "HOURBOOK_REPORT_MEMORY_MB",
     "HOURBOOK_BACKUP_DIR",
     "HOURBOOK_BACKUP_DAYS",
     "HOURBOOK_BACKUP_HOUR",
@@ -78,6 +79,8 @@ pub struct Config {
     pub calls_per_second: i64,
     /// `HOURBOOK_REGION`: recorded with each tenant; another region's tenant is refused.
     pub region: String,
+    /// `HOURBOOK_REPORT_MEMORY_MB`, in bytes: what reports keep of worklogs in memory.
+    pub report_memory: u64,
     /// Where the data is.
     pub storage: Storage,
     /// Where backups are.
@@ -119,6 +122,8 @@ pub struct Tuning {
     pub costly: Rate,
     /// How long a request may take to arrive and be answered.
     pub patience: Duration,
+    /// Calls to Jira that a report may need inside its request; more are made beside it.
+    pub calls_inline: usize,
     /// Called before each step of a wipe, by its name: where tests pull the plug.
     pub at_step: fn(&str),
 }
@@ -133,6 +138,7 @@ impl Default for Tuning {
             unproved: Rate::new(20, 200),
             costly: Rate::new(1, 20),
             patience: Duration::from_secs(120),
+            calls_inline: 20,
             at_step: |_| {},
         }
     }
@@ -358,6 +364,8 @@ impl Config {
         let calls_per_second =
             reader.parsed("HOURBOOK_CALLS_PER_SECOND", "80", |text| number(text, 1, 1_000_000));
         let region = reader.parsed("HOURBOOK_REGION", "eu-central-1", region);
+        let report_memory =
+            reader.parsed("HOURBOOK_REPORT_MEMORY_MB", "512", |text| number(text, 16, 1_000_000));
         let storage = reader.storage();
         let backups = reader.backups(&storage);
         Some(Self {
@@ -376,6 +384,7 @@ impl Config {
             points_per_hour: points_per_hour?,
             calls_per_second: calls_per_second?,
             region: region?,
+            report_memory: u64::try_from(report_memory?).unwrap_or(0) * 1024 * 1024,
             storage,
             backups: backups?,
             tuning: Tuning::default(),

@@ -131,6 +131,11 @@ impl AppError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side.")
     }
 
+    /// What went wrong and what would work.
+    pub fn detail(&self) -> &str {
+        &self.problem.detail
+    }
+
     /// Names the field or parameter at fault.
     pub fn on(mut self, field: &str) -> Self {
         self.problem.field = Some(field.into());

@@ -13,4 +13,5 @@ pub mod permissions;
 pub mod retry;
 pub mod sign;
 pub mod time;
+pub mod users;
 pub mod worklogs;

@@ -17,6 +17,7 @@ pub mod licence;
 pub mod lifecycle;
 pub mod limits;
 pub mod metrics;
+pub mod reports;
 pub mod sites;
 pub mod sync;
 pub mod tags;

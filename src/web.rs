@@ -12,6 +12,7 @@ pub mod pages;
 pub mod params;
 pub mod privacy;
 pub mod receipts;
+pub mod reports;
 pub mod routes;
 pub mod server;
 pub mod sync;

@@ -1,5 +1,9 @@
-//! What a proved caller may see and do. Jira decides; its answers are remembered for 60 seconds at most, and what
-//! Jira does not say is denied.
+//! What a proved caller may see and do. Jira decides; its answers are remembered for 60 seconds at most, by reports
+//! for five minutes, and what Jira does not say is denied.
+
+mod answers;
+
+pub use answers::Permissions;
 
 use super::Caller;
 use crate::app::App;
@@ -9,72 +13,66 @@ use crate::jira::meter::Class;
 use crate::jira::permissions::CHECK_MAX;
 use crate::jira::sign::Scopes;
 use crate::jira::worklogs::LIST_MAX;
+use answers::{LONGEST_MS, Question};
 use hourbook_store::tenant::settings;
 use hourbook_store::tenant::worklogs::{Visibility, Worklog};
-use moka::sync::Cache;
-use parking_lot::Mutex;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-/// How long an answer of Jira holds, ms.
-const HOLDS_MS: i64 = 60_000;
-/// Answers remembered of one person before all of theirs are dropped.
-const MOST: usize = 100_000;
+/// How old an answer of Jira may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// For single reads and lists: 60 seconds.
+    Reads,
+    /// For reports, which ask about thousands of issues: five minutes.
+    Reports,
+}
+
+impl Freshness {
+    fn ms(self) -> i64 {
+        match self {
+            Self::Reads => 60_000,
+            Self::Reports => LONGEST_MS,
+        }
+    }
+}
 
 /// Name of the setting that says who may see other people's worklogs across issues.
 pub const REPORT_RIGHT: &str = "reportRight";
 
-/// A thing that was asked about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Question {
-    Admin,
-    Browse(i64),
-    Restricted(i64),
+/// Who may see other people's worklogs beyond one issue's own list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ReportRight {
+    /// Everybody, as far as Jira shows it to them.
+    Everyone,
+    /// Members of these groups, and Jira admins.
+    Groups(Vec<String>),
+    /// Jira admins.
+    #[default]
+    Admins,
 }
 
-type Answers = Arc<Mutex<HashMap<Question, (bool, i64)>>>;
-
-/// Answers of Jira by tenant and person.
-pub struct Permissions {
-    answers: Cache<(String, String), Answers>,
-}
-
-impl Permissions {
-    /// Room for ten thousand people.
-    pub fn new() -> Self {
-        Self { answers: Cache::new(10_000) }
+impl ReportRight {
+    /// As it is stored.
+    pub fn to_setting(&self) -> String {
+        match self {
+            Self::Everyone => "everyone".into(),
+            Self::Groups(groups) => format!("groups:{}", groups.join(",")),
+            Self::Admins => "admins".into(),
+        }
     }
 
-    /// Forgets everything about a tenant.
-    pub fn forget(&self, tenant_id: &str) {
-        let of_tenant: Vec<_> =
-            self.answers.iter().filter(|(key, _)| key.0 == tenant_id).map(|(key, _)| key).collect();
-        of_tenant.iter().for_each(|key| self.answers.invalidate(key.as_ref()));
+    /// Reads the setting; whatever it does not understand is the strictest.
+    pub fn from_setting(text: Option<&str>) -> Self {
+        match text {
+            Some("everyone") => Self::Everyone,
+            Some(text) => match text.strip_prefix("groups:") {
+                Some(groups) => Self::Groups(groups.split(',').map(str::to_owned).collect()),
+                None => Self::Admins,
+            },
+            None => Self::Admins,
+        }
     }
-
-    fn of(&self, caller: &Caller) -> Answers {
-        let key = (caller.tenant.id.clone(), caller.account_id.clone());
-        self.answers.get_with(key, Answers::default)
-    }
-}
-
-impl Default for Permissions {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-fn known(answers: &Answers, question: Question, now: i64) -> Option<bool> {
-    let answers = answers.lock();
-    answers.get(&question).filter(|(_, until)| *until > now).map(|(answer, _)| *answer)
-}
-
-fn remember(answers: &Answers, given: impl Iterator<Item = (Question, bool)>, now: i64) {
-    let mut answers = answers.lock();
-    if answers.len() > MOST {
-        answers.clear();
-    }
-    answers.extend(given.map(|(question, answer)| (question, (answer, now + HOLDS_MS))));
 }
 
 /// Whether the caller administers the site.
@@ -82,15 +80,29 @@ fn remember(answers: &Answers, given: impl Iterator<Item = (Question, bool)>, no
 /// # Errors
 /// When Jira cannot be asked.
 pub async fn is_admin(app: &App, caller: &Caller) -> AppResult<bool> {
-    let answers = app.permissions.of(caller);
     let now = app.clock.now_ms();
-    if let Some(answer) = known(&answers, Question::Admin, now) {
+    if let Some(answer) = app.permissions.known(caller, Question::Admin, (now, Freshness::Reads.ms())) {
         return Ok(answer);
     }
     let jira = app.jira.as_app(&caller.tenant.site, Class::Read);
     let answer = jira.is_admin(&caller.account_id).await?;
-    remember(&answers, std::iter::once((Question::Admin, answer)), now);
+    app.permissions.remember(caller, std::iter::once((Question::Admin, answer)), now);
     Ok(answer)
+}
+
+/// The caller's groups.
+///
+/// # Errors
+/// When Jira cannot be asked.
+pub async fn groups(app: &App, caller: &Caller) -> AppResult<Arc<HashSet<String>>> {
+    let now = app.clock.now_ms();
+    if let Some(groups) = app.permissions.groups(caller, (now, Freshness::Reads.ms())) {
+        return Ok(groups);
+    }
+    let jira = app.jira.as_app(&caller.tenant.site, Class::Read);
+    let groups = Arc::new(jira.groups_of(&caller.account_id).await?.into_iter().collect());
+    app.permissions.remember_groups(caller, Arc::clone(&groups), now);
+    Ok(groups)
 }
 
 /// Refuses everybody but the site's admins.
@@ -111,30 +123,39 @@ pub async fn require_admin(app: &App, caller: &Caller) -> AppResult<()> {
 pub async fn may_report(app: &App, caller: &Caller) -> AppResult<bool> {
     let db = app.db(&caller.tenant).await?;
     let setting = db.read(|db| settings::get(db, REPORT_RIGHT)).await?;
-    match setting.as_deref() {
-        Some("everyone") => Ok(true),
-        _ => is_admin(app, caller).await,
+    match ReportRight::from_setting(setting.as_deref()) {
+        ReportRight::Everyone => Ok(true),
+        ReportRight::Admins => is_admin(app, caller).await,
+        ReportRight::Groups(allowed) => {
+            let groups = groups(app, caller).await?;
+            Ok(allowed.iter().any(|group| groups.contains(group)) || is_admin(app, caller).await?)
+        }
     }
 }
 
-/// Sorts ids into those that are known to be allowed and those that have to be asked about.
-fn sort_out(
-    answers: &Answers,
-    ids: impl Iterator<Item = i64>,
-    question: fn(i64) -> Question,
-    now: i64,
+/// What is known of issues without asking: those that the caller may browse, and those that have to be asked about.
+pub fn known_browsable(
+    app: &App,
+    caller: &Caller,
+    issues: impl Iterator<Item = i64>,
+    freshness: Freshness,
 ) -> (HashSet<i64>, Vec<i64>) {
-    let (mut allowed, mut unknown) = (HashSet::new(), Vec::new());
-    for id in ids {
-        match known(answers, question(id), now) {
-            Some(true) => {
-                allowed.insert(id);
-            }
-            Some(false) => {}
-            None => unknown.push(id),
-        }
-    }
-    (allowed, unknown)
+    let when = (app.clock.now_ms(), freshness.ms());
+    let sorted = app.permissions.sort(caller, issues, Question::Browse, when);
+    (sorted.allowed, sorted.unknown)
+}
+
+/// Asks Jira about up to [`CHECK_MAX`] issues, and remembers what it says.
+///
+/// # Errors
+/// When Jira cannot be asked.
+pub async fn ask_browsable(app: &App, caller: &Caller, issues: &[i64]) -> Result<HashSet<i64>, JiraError> {
+    let now = app.clock.now_ms();
+    let jira = app.jira.as_app(&caller.tenant.site, Class::Read);
+    let granted = jira.browsable(&caller.account_id, issues).await?;
+    let answers = issues.iter().map(|id| (Question::Browse(*id), granted.contains(id)));
+    app.permissions.remember(caller, answers, now);
+    Ok(granted)
 }
 
 /// Which of the issues the caller may browse.
@@ -142,32 +163,45 @@ fn sort_out(
 /// # Errors
 /// When Jira cannot be asked: never a smaller answer.
 pub async fn browsable(app: &App, caller: &Caller, issues: &HashSet<i64>) -> AppResult<HashSet<i64>> {
-    let answers = app.permissions.of(caller);
-    let now = app.clock.now_ms();
-    let (mut allowed, unknown) = sort_out(&answers, issues.iter().copied(), Question::Browse, now);
-    let jira = app.jira.as_app(&caller.tenant.site, Class::Read);
+    let (mut allowed, unknown) = known_browsable(app, caller, issues.iter().copied(), Freshness::Reads);
     for some in unknown.chunks(CHECK_MAX) {
-        let granted = jira.browsable(&caller.account_id, some).await?;
-        remember(&answers, some.iter().map(|id| (Question::Browse(*id), granted.contains(id))), now);
+        let granted = ask_browsable(app, caller, some).await?;
         allowed.extend(some.iter().filter(|id| granted.contains(id)));
     }
     Ok(allowed)
 }
 
+/// How many calls it takes to know which of the restricted worklogs the caller may see.
+pub fn restricted_calls(app: &App, caller: &Caller, ids: &[i64]) -> usize {
+    let when = (app.clock.now_ms(), Freshness::Reports.ms());
+    let sorted = app.permissions.sort(caller, ids.iter().copied(), Question::Restricted, when);
+    sorted.unknown.len().div_ceil(LIST_MAX)
+}
+
 /// Which of the restricted worklogs Jira returns to the caller; asked as the caller. Where the app may not act as
 /// this person, none.
-async fn restricted_visible(app: &App, caller: &Caller, ids: &[i64]) -> AppResult<HashSet<i64>> {
-    let answers = app.permissions.of(caller);
+///
+/// # Errors
+/// When Jira cannot be asked.
+pub async fn restricted_visible(
+    app: &App,
+    caller: &Caller,
+    ids: &[i64],
+    freshness: Freshness,
+) -> AppResult<HashSet<i64>> {
     let now = app.clock.now_ms();
-    let (mut visible, unknown) = sort_out(&answers, ids.iter().copied(), Question::Restricted, now);
+    let when = (now, freshness.ms());
+    let sorted = app.permissions.sort(caller, ids.iter().copied(), Question::Restricted, when);
+    let mut visible = sorted.allowed;
     let jira = app.jira.as_user(&caller.tenant.site, Class::Read, &caller.account_id, Scopes::Read);
-    for some in unknown.chunks(LIST_MAX) {
+    for some in sorted.unknown.chunks(LIST_MAX) {
         let returned: HashSet<i64> = match jira.worklogs_by_id(some).await {
             Ok(worklogs) => worklogs.into_iter().map(|worklog| worklog.id).collect(),
             Err(JiraError::Forbidden(_) | JiraError::Unauthorized) => HashSet::new(),
             Err(error) => return Err(error.into()),
         };
-        remember(&answers, some.iter().map(|id| (Question::Restricted(*id), returned.contains(id))), now);
+        let answers = some.iter().map(|id| (Question::Restricted(*id), returned.contains(id)));
+        app.permissions.remember(caller, answers, now);
         visible.extend(returned);
     }
     Ok(visible)
@@ -201,7 +235,7 @@ pub async fn visible(app: &App, caller: &Caller, mut worklogs: Vec<Worklog>) -> 
     let shown = if restricted.is_empty() {
         HashSet::new()
     } else {
-        restricted_visible(app, caller, &restricted).await?
+        restricted_visible(app, caller, &restricted, Freshness::Reads).await?
     };
     Ok(worklogs
         .into_iter()

@@ -23,10 +23,12 @@ pub enum Field {
     Event,
     /// The secret that is shared with Jira.
     SharedSecret,
+    /// Title, sharing and definition of a saved report.
+    SavedReport,
 }
 
 impl Field {
-    const ALL: [Self; 4] = [Self::Comment, Self::TagName, Self::Event, Self::SharedSecret];
+    const ALL: [Self; 5] = [Self::Comment, Self::TagName, Self::Event, Self::SharedSecret, Self::SavedReport];
 
     /// Table and column: bound to the record, and the purpose of the subkey.
     fn name(self) -> &'static str {
@@ -35,6 +37,7 @@ impl Field {
             Self::TagName => "tags.name",
             Self::Event => "events.body",
             Self::SharedSecret => "installations.shared_secret",
+            Self::SavedReport => "saved_reports.definition",
         }
     }
 }

@@ -62,6 +62,18 @@ impl Question<'_> {
     }
 }
 
+impl Question<'_> {
+    /// Whether a worklog is among those that the question is about.
+    pub fn holds(&self, place: Place) -> bool {
+        let segment = self.snapshot.parts()[place.part].segment;
+        let (account, start) = (segment.account[place.row], segment.start[place.row]);
+        let is_own = self.own_viewer() == Some(account);
+        let seen =
+            self.counts(segment, place.row, false) || (is_own && self.counts(segment, place.row, true));
+        seen && self.clock.day(account, start).is_some()
+    }
+}
+
 /// The sums of a group.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cell {
@@ -204,14 +216,7 @@ impl Grid {
     }
 
     /// Tells the groups of a row on a day of a group.
-    fn each_group(
-        &self,
-        segment: &Segment,
-        row: usize,
-        day: u32,
-        own: bool,
-        mut tell: impl FnMut(u64),
-    ) {
+    fn each_group(&self, segment: &Segment, row: usize, day: u32, own: bool, mut tell: impl FnMut(u64)) {
         let [by_account, by_slot, by_tags, by_day] = self.strides;
         let slot = segment.slot[row];
         let day = u64::from(day) * by_day;

@@ -86,11 +86,15 @@ impl Offsets {
         Self(pieces)
     }
 
+    /// How far the clock is ahead of UTC at an instant, seconds.
+    pub fn ahead(&self, instant: i64) -> i64 {
+        let at = self.0.partition_point(|piece| piece.0 <= instant).saturating_sub(1);
+        self.0.get(at).map_or(0, |piece| piece.1)
+    }
+
     /// The day of an instant: seconds since 1970, UTC.
     pub fn day(&self, instant: i64) -> i32 {
-        let at = self.0.partition_point(|piece| piece.0 <= instant).saturating_sub(1);
-        let offset = self.0.get(at).map_or(0, |piece| piece.1);
-        i32::try_from((instant + offset).div_euclid(DAY)).unwrap_or(i32::MAX)
+        i32::try_from((instant + self.ahead(instant)).div_euclid(DAY)).unwrap_or(i32::MAX)
     }
 
     /// The stretches of time, ascending, that belong to days `first` to `last`: from, to (exclusive), day. A day has

@@ -35,11 +35,7 @@ impl List {
     }
 
     /// Sorts by something else; ties stay as they are.
-    pub fn sort_by_key<K: Ord>(
-        &mut self,
-        question: &Question<'_>,
-        key: impl Fn(Place, (i64, i64)) -> K,
-    ) {
+    pub fn sort_by_key<K: Ord>(&mut self, question: &Question<'_>, key: impl Fn(Place, (i64, i64)) -> K) {
         let parts = question.snapshot.parts();
         self.0.sort_by_key(|packed| {
             let place = unpack(*packed);

@@ -214,6 +214,14 @@ impl Snapshot {
         self.len() == 0
     }
 
+    /// A worklog.
+    pub fn row(&self, id: i64) -> Option<Row> {
+        self.parts().into_iter().find_map(|part| {
+            let at = part.segment.position(id).filter(|at| !part.is_dead(*at))?;
+            Some(part.segment.row(at as usize))
+        })
+    }
+
     /// Accounts by code.
     pub fn accounts(&self) -> &[Arc<str>] {
         &self.dictionaries.accounts

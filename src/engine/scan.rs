@@ -53,15 +53,24 @@ impl Clock {
         }
     }
 
-    /// The day of a start of an account, counted from the first one; `None` outside the range.
-    pub fn day(&self, account: u32, start: i64) -> Option<usize> {
-        let day = match &self.zone {
-            Zone::Fixed(offsets) => offsets.day(start),
+    fn offsets(&self, account: u32) -> Option<&Offsets> {
+        match &self.zone {
+            Zone::Fixed(offsets) => Some(offsets),
             Zone::Authors { offsets, of_account } => {
                 let zone = of_account.get(account as usize).copied().unwrap_or(0);
-                offsets.get(zone as usize)?.day(start)
+                offsets.get(zone as usize)
             }
-        };
+        }
+    }
+
+    /// How far the clock of an account is ahead of UTC at an instant, seconds.
+    pub fn ahead(&self, account: u32, instant: i64) -> i64 {
+        self.offsets(account).map_or(0, |offsets| offsets.ahead(instant))
+    }
+
+    /// The day of a start of an account, counted from the first one; `None` outside the range.
+    pub fn day(&self, account: u32, start: i64) -> Option<usize> {
+        let day = self.offsets(account)?.day(start);
         usize::try_from(day.checked_sub(self.first)?).ok().filter(|day| *day < self.days())
     }
 }
@@ -217,6 +226,26 @@ fn gallop(starts: &[i64], instant: i64) -> usize {
     }
     let (known, end) = (step / 2, (step - 1).min(starts.len()));
     known + starts[known..end].partition_point(|start| *start < instant)
+}
+
+/// Counts the rows of a range by what a caller says of their account and slot.
+pub fn count<const CLASSES: usize>(
+    snapshot: &Snapshot,
+    clock: &Clock,
+    class: impl Fn(u32, u32) -> usize,
+) -> [u64; CLASSES] {
+    let mut counts = [0; CLASSES];
+    let days = vec![0; clock.days()];
+    for part in snapshot.parts() {
+        let segment = part.segment;
+        let (accounts, slots) = (Axis::all(snapshot.accounts().len()), Axis::all(snapshot.slots().len()));
+        Scan::new(part, clock, &accounts, &slots).runs(&days, |rows, _| {
+            for row in rows {
+                counts[class(segment.account[row], segment.slot[row])] += 1;
+            }
+        });
+    }
+    counts
 }
 
 /// Which slots and accounts have rows in the range, as far as both axes count them.

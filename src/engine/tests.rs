@@ -88,9 +88,8 @@ fn logs(most: usize) -> impl Strategy<Value = Vec<Log>> {
 
 fn asks() -> impl Strategy<Value = Ask> {
     use Dimension::{Components, Day, Issue, Month, Project, Tag, User, Week, Weekday as OfWeek, Year};
-    let dimension = || {
-        prop::sample::select(vec![User, Project, Issue, Components, Tag, Day, Week, Month, Year, OfWeek])
-    };
+    let dimension =
+        || prop::sample::select(vec![User, Project, Issue, Components, Tag, Day, Week, Month, Year, OfWeek]);
     let rows = prop::collection::vec(dimension(), 0..5).prop_map(|mut rows| {
         let mut seen = Vec::new();
         rows.retain(|row| !seen.contains(row) && (seen.push(*row), true).1);
@@ -109,17 +108,19 @@ fn asks() -> impl Strategy<Value = Ask> {
         prop::collection::vec(prop::bool::weighted(0.8), ISSUES as usize + 1),
         prop::option::weighted(0.3, 1..4_i64),
     )
-        .prop_map(|(rows, column, (odd, from, days), zones, week_start, accounts, issues, without_tag)| Ask {
-            column: column.filter(|column| !rows.contains(column)),
-            rows,
-            first: i32::try_from(ODD[odd] / 86_400).expect("near") + from,
-            days,
-            zones,
-            week_start,
-            accounts,
-            issues,
-            without_tag,
-        })
+        .prop_map(
+            |(rows, column, (odd, from, days), zones, week_start, accounts, issues, without_tag)| Ask {
+                column: column.filter(|column| !rows.contains(column)),
+                rows,
+                first: i32::try_from(ODD[odd] / 86_400).expect("near") + from,
+                days,
+                zones,
+                week_start,
+                accounts,
+                issues,
+                without_tag,
+            },
+        )
 }
 
 fn name(account: u8) -> String {
@@ -288,9 +289,9 @@ fn answer(snapshot: &Snapshot, ask: &Ask) -> (Totals, Vec<i64>, Vec<(i64, u32, i
     let ids = list.page(0, usize::MAX).map(id).collect();
     let mut overlaps: Vec<_> = overlaps.iter().map(|one| (id(one.place), one.seconds, one.with)).collect();
     // Those of the days in question, as the product tells them.
-    overlaps.retain(|(id, _, _)| list.page(0, usize::MAX).any(|place| {
-        snapshot.parts()[place.part].segment.row(place.row).id == *id
-    }));
+    overlaps.retain(|(id, _, _)| {
+        list.page(0, usize::MAX).any(|place| snapshot.parts()[place.part].segment.row(place.row).id == *id)
+    });
     overlaps.sort_unstable();
     (aggregate::totals(&question), ids, overlaps)
 }
@@ -401,7 +402,11 @@ fn a_day_may_be_left_out_and_another_come_twice() {
     assert_eq!(length(Tz::Pacific__Apia, day(2011, 12, 30)), 0, "the date line moved");
     assert_eq!(length(Tz::Europe__Berlin, day(2026, 3, 29)), 23 * 3600);
     assert_eq!(length(Tz::Europe__Berlin, day(2026, 10, 25)), 25 * 3600);
-    assert_eq!(length(Tz::America__St_Johns, day(2010, 11, 6)), 25 * 3600 - 60, "back a minute after midnight");
+    assert_eq!(
+        length(Tz::America__St_Johns, day(2010, 11, 6)),
+        25 * 3600 - 60,
+        "back a minute after midnight"
+    );
     assert_eq!(length(Tz::America__St_Johns, day(2010, 11, 7)), 24 * 3600 + 60);
 }
 

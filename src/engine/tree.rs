@@ -83,9 +83,11 @@ impl<O: Order> Tree<'_, O> {
 
     fn descend(&self, depth: usize, at: usize, nodes: &mut Vec<Node>) {
         let (key, cell) = self.totals.rows[depth][at];
-        let columns = self.totals.columns.get(depth).map(|cells| {
-            by_column(&cells[with_prefix(cells, &key, depth)], self.column)
-        });
+        let columns = self
+            .totals
+            .columns
+            .get(depth)
+            .map(|cells| by_column(&cells[with_prefix(cells, &key, depth)], self.column));
         nodes.push(Node { depth, key, cell, columns: columns.unwrap_or_default(), rest_of: None });
         if let Some(children) = self.totals.rows.get(depth + 1) {
             for child in self.sorted(depth, &with_prefix(children, &key, depth)) {

@@ -4,7 +4,7 @@
 use crate::app::App;
 use crate::tenants::{self, Tenant};
 use hourbook_store::control::installations;
-use hourbook_store::tenant::{tags, worklogs};
+use hourbook_store::tenant::{saved, tags, worklogs};
 use secrecy::ExposeSecret;
 use std::sync::Arc;
 
@@ -24,6 +24,7 @@ pub async fn run(app: &App, tenant: &Tenant) -> anyhow::Result<()> {
     app.tenants.replace_cipher(&tenant);
     reseal_secrets(app, &tenant).await?;
     db.write(|db| tags::all(db)?.iter().try_for_each(|tag| tags::put(db, tag))).await?;
+    db.write(|db| saved::all(db)?.iter().try_for_each(|report| saved::put(db, report))).await?;
     let mut after = i64::MIN;
     while let Some(last) = db.write(move |db| worklogs::reseal(db, after, STEP)).await? {
         after = last;

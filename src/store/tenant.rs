@@ -1,11 +1,14 @@
 //! The database of one Jira instance. A [`TenantDb`] is the only way to it: file, data key and tenant in one.
 
 pub mod audit;
+pub mod changes;
 pub mod columns;
 pub mod cursors;
 pub mod intents;
 pub mod issues;
+pub mod reporting;
 pub mod runs;
+pub mod saved;
 pub(crate) mod schema;
 pub mod settings;
 pub mod tags;
@@ -46,9 +49,14 @@ fn up_to(ids: &[i64], newest: Option<i64>) -> Vec<i64> {
 pub struct TenantConn<'a> {
     pub(crate) conn: &'a mut Conn,
     pub(crate) cipher: &'a TenantCipher,
+    touched: changes::Touched,
 }
 
-impl TenantConn<'_> {
+impl<'a> TenantConn<'a> {
+    fn new(conn: &'a mut Conn, cipher: &'a TenantCipher) -> Self {
+        Self { conn, cipher, touched: changes::Touched::default() }
+    }
+
     /// The cipher, for digests that only make sense within this tenant.
     pub fn cipher(&self) -> &TenantCipher {
         self.cipher
@@ -133,7 +141,10 @@ impl TenantDb {
             return Err(Error::Closed);
         }
         let cipher = Arc::clone(&self.cipher.read());
-        work(&mut TenantConn { conn, cipher: &cipher })
+        let db = &mut TenantConn::new(conn, &cipher);
+        let result = work(db)?;
+        changes::note(db)?;
+        Ok(result)
     }
 }
 
@@ -204,7 +215,7 @@ pub const RESTORED: &str = "restored";
 /// When the file cannot be written.
 pub fn mark_restored(path: &Path, cipher: &TenantCipher, now: i64) -> Result<()> {
     let mut conn = connect(path)?;
-    cursors::set(&mut TenantConn { conn: &mut conn, cipher }, RESTORED, now)
+    cursors::set(&mut TenantConn::new(&mut conn, cipher), RESTORED, now)
 }
 
 /// Counts the worklogs of a database file and opens the newest comments and all tag names in it, as a test.
@@ -214,7 +225,7 @@ pub fn mark_restored(path: &Path, cipher: &TenantCipher, now: i64) -> Result<()>
 pub fn sample(path: &Path, cipher: &TenantCipher) -> Result<i64> {
     const COMMENTS: i64 = 100;
     let mut conn = connect(path)?;
-    let db = &mut TenantConn { conn: &mut conn, cipher };
+    let db = &mut TenantConn::new(&mut conn, cipher);
     worklogs::newest(db, COMMENTS)?;
     tags::all(db)?;
     worklogs::count(db)

@@ -75,17 +75,40 @@ impl Seen {
     }
 }
 
-/// Reads the body of a webhook; `None` for events that change nothing here.
+/// What is remembered in memory and no longer holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stale {
+    /// Facts of an issue and who may see it.
+    Issue(i64),
+    /// The same of all issues of the site.
+    Site,
+}
+
+/// A webhook, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// What it tells the copy; `None` for events that change nothing there.
+    pub event: Option<Event>,
+    /// What no longer holds in memory.
+    pub stale: Option<Stale>,
+}
+
+/// Reads the body of a webhook.
 ///
 /// # Errors
 /// When the body is not of a known shape: then nothing is proved, and a sync has to look.
-pub fn parse(body: &[u8]) -> std::result::Result<Option<Event>, &'static str> {
+pub fn parse(body: &[u8]) -> std::result::Result<Read, &'static str> {
     let body: Value = serde_json::from_slice(body).map_err(|_| "not JSON")?;
     let event = body.get("webhookEvent").and_then(Value::as_str).ok_or("no webhookEvent")?;
     let id_of = |entity: &str| {
         body.get(entity).and_then(|entity| number(entity.get("id"))).ok_or("an entity without id")
     };
-    Ok(match event {
+    let stale = match event {
+        "jira:issue_updated" | "jira:issue_deleted" => Some(Stale::Issue(id_of("issue")?)),
+        event if event.starts_with("project_") => Some(Stale::Site),
+        _ => None,
+    };
+    let event = match event {
         "worklog_created" | "worklog_updated" => Some(worklog(&body)?),
         "worklog_deleted" => Some(Event::WorklogDeleted { id: id_of("worklog")? }),
         "jira:issue_updated" => moved_issue(&body),
@@ -102,7 +125,8 @@ pub fn parse(body: &[u8]) -> std::result::Result<Option<Event>, &'static str> {
         }
         // A deleted user's worklogs stay: nothing is erased, the account is shown as a former user.
         _ => None,
-    })
+    };
+    Ok(Read { event, stale })
 }
 
 fn worklog(body: &Value) -> std::result::Result<Event, &'static str> {

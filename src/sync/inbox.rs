@@ -112,7 +112,7 @@ async fn apply_of(app: &Arc<App>, tenant_id: &str) -> anyhow::Result<Option<Appl
     let now = app.clock.now_ms();
     let follow = db.write(move |db| told::apply(db, &opened, now)).await?;
     if follow.permissions {
-        app.permissions.forget(&tenant.id);
+        app.permissions.all_changed(&tenant.id, now);
     }
     if follow.time_tracking {
         site_time::forget(app, &tenant).await?;

@@ -1,6 +1,8 @@
 //! The OpenAPI document, made from the handlers.
 
-use super::{descriptor, health, lifecycle, me, pages, privacy, receipts, sync, tags, webhooks, worklogs};
+use super::{
+    descriptor, health, lifecycle, me, pages, privacy, receipts, reports, sync, tags, webhooks, worklogs,
+};
 use actix_web::HttpResponse;
 use utoipa::OpenApi;
 
@@ -30,6 +32,9 @@ use utoipa::OpenApi;
         me::change_settings,
         me::audit,
         privacy::privacy,
+        reports::query,
+        reports::cost,
+        reports::preparation,
         sync::status,
         sync::start,
         tags::list,

@@ -1,7 +1,8 @@
 //! THE table of every public path, grouped by who calls. Each route takes one kind of token.
 
 use super::{
-    descriptor, health, lifecycle, me, openapi, pages, privacy, receipts, sync, tags, webhooks, worklogs,
+    descriptor, health, lifecycle, me, openapi, pages, privacy, receipts, reports, sync, tags, webhooks,
+    worklogs,
 };
 use crate::auth::{Right, TokenKind};
 use actix_web::web::{self, ServiceConfig, delete, get, post, put};
@@ -82,6 +83,9 @@ pub fn all() -> Vec<Route> {
         route("POST", "/api/v1/tags", Context, || post().to(tags::create)),
         route("PUT", "/api/v1/tags/{tagId}", Context, || put().to(tags::change)).admin(),
         route("DELETE", "/api/v1/tags/{tagId}", Context, || delete().to(tags::delete)).admin(),
+        route("POST", "/api/v1/reports/query", Context, || post().to(reports::query)),
+        route("POST", "/api/v1/reports/cost", Context, || post().to(reports::cost)),
+        route("GET", "/api/v1/reports/preparations/{preparationId}", Context, || get().to(reports::preparation)),
         route("GET", "/api/v1/worklogs", Context, || get().to(worklogs::list)),
         route("GET", "/api/v1/issues/{issueId}/panel", Context, || get().to(worklogs::panel)),
         route("GET", "/api/v1/issues/{issueId}/worklogs", Context, || get().to(worklogs::of_issue)),

@@ -4,9 +4,10 @@
 
 use super::extract::{ServerCaller, Shared};
 use super::lifecycle;
+use crate::app::App;
 use crate::error::{AppError, AppResult};
 use crate::jobs::{self, Kind};
-use crate::sync::events;
+use crate::sync::events::{self, Read, Stale};
 use crate::sync::inbox::place;
 use actix_web::{HttpRequest, HttpResponse, web};
 use hourbook_store::inbox::NewEvent;
@@ -31,7 +32,11 @@ pub async fn webhook(
     let tenant = caller.0;
     let body = lifecycle::read(payload, LONGEST).await?;
     let count = |outcome: &str| app.metrics.webhooks.with_label_values(&[outcome]).inc();
-    let event = match events::parse(&body) {
+    let read = events::parse(&body);
+    if let Ok(Read { stale: Some(stale), .. }) = &read {
+        forget(&app, &tenant.id, *stale);
+    }
+    let event = match read.map(|read| read.event) {
         Ok(Some(event)) => event,
         Ok(None) => {
             count("nothing_to_us");
@@ -57,6 +62,21 @@ pub async fn webhook(
     app.inbox.append(new).await.map_err(not_taken)?;
     count("durable");
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// What reports remember follows at once; it expires by itself where an event is lost.
+fn forget(app: &App, tenant_id: &str, stale: Stale) {
+    let now = app.clock.now_ms();
+    match stale {
+        Stale::Issue(issue_id) => {
+            app.facts.issue_changed(tenant_id, issue_id);
+            app.permissions.issue_changed(tenant_id, issue_id, now);
+        }
+        Stale::Site => {
+            app.facts.forget(tenant_id);
+            app.permissions.all_changed(tenant_id, now);
+        }
+    }
 }
 
 fn not_taken(error: impl std::fmt::Display) -> AppError {

@@ -48,7 +48,7 @@ async fn handler(bench: web::Data<Bench>, request: HttpRequest, body: web::Bytes
     let (secret, cipher) = &bench.tenants[&issuer];
     let now = Clock::system().now_secs();
     verifier::verify(token, secret.as_bytes(), "POST", request.path(), "", now).unwrap();
-    let event = events::parse(&body).unwrap().unwrap();
+    let event = events::parse(&body).unwrap().event.unwrap();
     let identifier =
         request.headers().get("x-atlassian-webhook-identifier").unwrap().to_str().unwrap().to_owned();
     let sealed = cipher.seal(place(&identifier), &serde_json::to_vec(&event).unwrap());

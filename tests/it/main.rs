@@ -15,6 +15,7 @@ mod keys;
 mod lifecycle;
 mod odd_days;
 mod reading;
+mod reports;
 mod secrets;
 mod store;
 mod support;

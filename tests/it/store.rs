@@ -89,7 +89,7 @@ async fn take(db: &Arc<TenantDb>, step: Step, now: i64) {
     db.write(move |db| match step {
         Step::Event(number) => {
             let body = json!({ "webhookEvent": "worklog_updated", "worklog": version(number) }).to_string();
-            let event = events::parse(body.as_bytes()).unwrap().unwrap();
+            let event = events::parse(body.as_bytes()).unwrap().event.unwrap();
             told::apply(db, &[event], now).map(drop)
         }
         Step::Read(number) => {
@@ -98,7 +98,7 @@ async fn take(db: &Arc<TenantDb>, step: Step, now: i64) {
         }
         Step::Deleted => {
             let body = json!({ "webhookEvent": "worklog_deleted", "worklog": { "id": 7 } }).to_string();
-            let event = events::parse(body.as_bytes()).unwrap().unwrap();
+            let event = events::parse(body.as_bytes()).unwrap().event.unwrap();
             told::apply(db, &[event], now).map(drop)
         }
     })

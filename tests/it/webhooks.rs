@@ -294,7 +294,7 @@ async fn what_was_answered_is_on_disk() {
     // Straight into the inbox, as the handler does, with nobody there to apply it.
     let id = world.site.log_work(BEN, world.ids.issue, Work::of(600, "canary in the inbox"));
     let event = world.site.state().outbox.pop_front().unwrap();
-    let parsed = hourbook::sync::events::parse(event.body.to_string().as_bytes()).unwrap().unwrap();
+    let parsed = hourbook::sync::events::parse(event.body.to_string().as_bytes()).unwrap().event.unwrap();
     let place = hourbook::sync::inbox::place(&event.identifier);
     let sealed = tenant.cipher.seal(place, &serde_json::to_vec(&parsed).unwrap());
     let new = hourbook_store::inbox::NewEvent {

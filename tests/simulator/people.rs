@@ -38,6 +38,7 @@ impl Site {
             admin,
             may_work: true,
             groups: HashSet::new(),
+            time_zone: Some("Europe/Berlin".into()),
         };
         self.state().users.insert(account_id.to_owned(), user);
     }
@@ -61,8 +62,9 @@ impl Site {
             key: format!("{key}-{number}"),
             project_id,
             summary: summary.to_owned(),
-            hidden_from: HashSet::new(),
-            remaining: 0,
+            issue_type: "Task".into(),
+            status: "To Do".into(),
+            ..Issue::default()
         };
         state.issues.insert(id, issue);
         id
@@ -186,11 +188,16 @@ impl Site {
         self.emit(&mut state, "jira:issue_updated", body);
     }
 
-    /// Somebody changes a field of an issue that is nothing to the app.
+    /// Somebody changes a field of an issue that the copy does not have.
     pub fn rename_issue(&self, issue_id: i64, summary: &str) {
+        self.change_issue(issue_id, |issue| issue.summary = summary.to_owned());
+    }
+
+    /// Somebody changes fields of an issue, or who may see it.
+    pub fn change_issue(&self, issue_id: i64, change: impl FnOnce(&mut Issue)) {
         let mut state = self.state();
         let Some(issue) = state.issues.get_mut(&issue_id) else { return };
-        issue.summary = summary.to_owned();
+        change(issue);
         let body = json!({ "issue": issue_view(issue), "changelog": { "id": "1", "items": [{ "field": "summary" }] } });
         self.emit(&mut state, "jira:issue_updated", body);
     }

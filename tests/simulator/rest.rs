@@ -232,7 +232,11 @@ fn authenticate(site: &Site, request: &HttpRequest) -> Result<Caller, &'static s
         let (account, scopes, until) = state.tokens.get(token).ok_or("unknown token")?;
         let needed = match method {
             "DELETE" => "DELETE",
-            "POST" | "PUT" if !request.path().ends_with("/list") => "WRITE",
+            // These only read.
+            "POST" if ["/worklog/list", "/search/jql"].iter().any(|end| request.path().ends_with(end)) => {
+                "READ"
+            }
+            "POST" | "PUT" => "WRITE",
             _ => "READ",
         };
         if *until <= now {
@@ -307,6 +311,7 @@ fn dispatch(call: &Call<'_>, method: &str, path: &str) -> Answer {
         ("POST", ["permissions", "check"]) => other::check_permissions(call),
         ("GET", ["mypermissions"]) => other::my_permissions(call),
         ("GET", ["user", "bulk"]) => other::users(call),
+        ("GET", ["user", "groups"]) => other::groups(call),
         ("GET", ["configuration"]) => other::configuration(call),
         ("GET", ["webhook", "failed"]) => other::failed_webhooks(call),
         _ => {

@@ -32,6 +32,8 @@ const DOING: [&str; 12] = [
     "cleaning up",
 ];
 
+const ZONES: [&str; 3] = ["Europe/Berlin", "America/New_York", "Asia/Tokyo"];
+
 /// How large a site is.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
@@ -62,6 +64,7 @@ pub fn fill(site: &Site, seed: u64, size: Size) {
             admin: number == 0,
             may_work: true,
             groups: HashSet::new(),
+            time_zone: Some(ZONES[number % ZONES.len()].into()),
         };
         state.users.insert(user.account_id.clone(), user);
     }
@@ -82,8 +85,11 @@ pub fn fill(site: &Site, seed: u64, size: Size) {
                 key: format!("{key}-{}", at + 1),
                 project_id: id,
                 summary,
-                hidden_from: HashSet::new(),
-                remaining: 0,
+                issue_type: ["Task", "Bug", "Story"][at % 3].into(),
+                status: ["To Do", "In Progress", "Done"][at % 4 % 3].into(),
+                components: if at % 5 == 0 { vec!["api".into(), "web".into()] } else { Vec::new() },
+                labels: if at % 7 == 0 { vec!["urgent".into()] } else { Vec::new() },
+                ..Issue::default()
             };
             state.issues.insert(issue_id, issue);
             issues.push(issue_id);

@@ -19,6 +19,8 @@ pub struct User {
     pub may_work: bool,
     /// Ids of their groups.
     pub groups: HashSet<String>,
+    /// Zone of their profile, if they show it.
+    pub time_zone: Option<String>,
 }
 
 /// A project.
@@ -33,7 +35,7 @@ pub struct Project {
 }
 
 /// An issue.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Issue {
     /// Numeric id.
     pub id: i64,
@@ -47,6 +49,18 @@ pub struct Issue {
     pub hidden_from: HashSet<String>,
     /// Remaining estimate, seconds.
     pub remaining: i64,
+    /// Its parent.
+    pub parent: Option<i64>,
+    /// Name of its type.
+    pub issue_type: String,
+    /// Name of its status.
+    pub status: String,
+    /// Names of its components.
+    pub components: Vec<String>,
+    /// Names of the versions that it is fixed in.
+    pub fix_versions: Vec<String>,
+    /// Its labels.
+    pub labels: Vec<String>,
 }
 
 /// A restriction of a worklog.
@@ -221,6 +235,8 @@ pub struct State {
     pub takes_properties: bool,
     /// Worklogs on one issue at most.
     pub most_per_issue: usize,
+    /// Issues that a call for facts takes: older documents say 100.
+    pub bulk_max: usize,
     /// Issues that the app may not read: an admin blocked its access to them.
     pub app_blocked: HashSet<i64>,
     /// Issues whose status lets nobody change anything.
@@ -251,6 +267,7 @@ impl State {
             default_unit: "minute".into(),
             takes_properties: true,
             most_per_issue: 10_000,
+            bulk_max: 1000,
             withheld_ms: 60_000,
             feed_page: 1000,
             last_id: 10_000,

@@ -30,7 +30,7 @@ pub fn user(base_url: &str, user: &User) -> Value {
         "accountType": "atlassian",
         "active": user.active,
         "displayName": user.display_name,
-        "timeZone": "Europe/Berlin",
+        "timeZone": user.time_zone,
         "avatarUrls": {},
     })
 }

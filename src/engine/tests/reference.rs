@@ -153,7 +153,8 @@ fn effective(log: &Log, logs: &[Log]) -> (u64, i64) {
         .filter(|other| (other.start, other.id) < (log.start, log.id))
         .collect();
     let units = (0..log.seconds / 300).map(|unit| log.start + unit * 300);
-    let free = units.filter(|at| !earlier.iter().any(|other| (other.start..other.start + other.seconds).contains(at)));
+    let free = units
+        .filter(|at| !earlier.iter().any(|other| (other.start..other.start + other.seconds).contains(at)));
     let free = u64::try_from(free.count()).expect("small") * 300;
     let end = |other: &Log| other.start + other.seconds;
     let furthest = earlier.iter().map(|other| end(other)).max().unwrap_or(0);
@@ -166,7 +167,8 @@ fn effective(log: &Log, logs: &[Log]) -> (u64, i64) {
 }
 
 pub fn answer(logs: &[Log], ask: &Ask) -> Answer {
-    let first = NaiveDate::from_ymd_opt(1970, 1, 1).expect("a day") + Days::new(u64::try_from(ask.first).expect("later"));
+    let first = NaiveDate::from_ymd_opt(1970, 1, 1).expect("a day")
+        + Days::new(u64::try_from(ask.first).expect("later"));
     let last = first + Days::new(u64::try_from(ask.days - 1).expect("some"));
     let mut answer = Answer { ids: Vec::new(), overlaps: Vec::new(), groups: BTreeMap::new() };
     let mut counted: Vec<&Log> = Vec::new();

@@ -54,4 +54,11 @@ pub const COLUMNS: &[(&str, &str)] = &[
     ("audit.account_id", "who, by opaque id"),
     ("audit.action", "what: fixed words of ours"),
     ("audit.subject", "on what: an id, never a name"),
+    ("changes.seq", "order of the transactions that touched worklogs"),
+    ("changes.worklog_ids", "which worklogs: what reports keep in memory follows"),
+    ("saved_reports.report_id", "random id of a saved report"),
+    ("saved_reports.account_id", "whose report, by opaque id"),
+    ("saved_reports.definition", "title, sharing and what is asked, sealed"),
+    ("saved_reports.version", "a change from before another one is refused"),
+    ("saved_reports.changed_at", "when it was changed"),
 ];

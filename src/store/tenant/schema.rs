@@ -100,4 +100,22 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    changes (seq) {
+        seq -> BigInt,
+        worklog_ids -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    saved_reports (report_id) {
+        report_id -> BigInt,
+        account_id -> Text,
+        definition -> Binary,
+        version -> BigInt,
+        changed_at -> BigInt,
+    }
+}
+
+diesel::joinable!(worklog_tags -> worklogs (client_worklog_id));
 diesel::allow_tables_to_appear_in_same_query!(worklogs, worklog_tags, issues, tags, tombstones);

@@ -170,6 +170,7 @@ pub fn put_new(db: &mut TenantConn<'_>, worklogs: &[Worklog]) -> Result<()> {
     for worklog in rest {
         diesel::insert_into(w::worklogs).values(to_row(db, worklog)).execute(db.conn)?;
     }
+    db.touched.add(worklogs.iter().map(|worklog| worklog.id));
     tags::add_to(db, worklogs)
 }
 
@@ -196,6 +197,7 @@ pub fn put_keeping_tags(db: &mut TenantConn<'_>, worklogs: &[Worklog]) -> Result
             ))
             .execute(db.conn)?;
     }
+    db.touched.add(worklogs.iter().map(|worklog| worklog.id));
     Ok(())
 }
 
@@ -301,6 +303,9 @@ pub fn delete(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<usize> {
     for some in ids.chunks(ROWS) {
         removed += diesel::delete(w::worklogs.filter(w::client_worklog_id.eq_any(some))).execute(db.conn)?;
     }
+    if removed > 0 {
+        db.touched.add(ids.iter().copied());
+    }
     Ok(removed)
 }
 
@@ -342,12 +347,14 @@ pub fn mark_unreadable(db: &mut TenantConn<'_>, ids: &[i64], begun_at: i64) -> R
             .set((w::unreadable_since.eq(begun_at), w::read_after.eq(None::<i64>)))
             .execute(db.conn)?;
     }
+    db.touched.add(ids.iter().copied());
     Ok(())
 }
 
 /// Hides all worklogs, or those on the given issues, until they are read again.
 pub fn hide(db: &mut TenantConn<'_>, issue_ids: Option<&[i64]>, now: i64) -> Result<usize> {
     let hidden = (w::unreadable_since.eq(now), w::read_after.eq(None::<i64>));
+    db.touched.add_all();
     let Some(issue_ids) = issue_ids else {
         return Ok(diesel::update(w::worklogs.filter(w::unreadable_since.is_null()))
             .set(hidden)

@@ -27,7 +27,7 @@ impl Run {
             let mut taken = 0;
             for failed in page {
                 let Some(body) = failed.body else { continue };
-                match events::parse(body.as_bytes()) {
+                match events::parse(body.as_bytes()).map(|read| read.event) {
                     Ok(Some(event)) => self.put_into_inbox(failed.id, &event).await?,
                     Ok(None) => continue,
                     // What it told is found by this very run, as far as a feed tells it.

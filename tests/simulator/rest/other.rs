@@ -1,57 +1,103 @@
 //! Issues, permissions, people, settings, webhooks that failed.
 
 use super::{Answer, Call, Caller};
+use crate::state::{Issue, State};
 use crate::views;
 use serde_json::{Value, json};
+use std::collections::{BTreeSet, HashSet};
 
 fn list<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     value.get(name).and_then(Value::as_array).into_iter().flatten()
 }
 
-pub(super) fn bulk_fetch(call: &Call<'_>) -> Answer {
-    let asked: Vec<&str> = list(&call.body, "issueIdsOrKeys").filter_map(Value::as_str).collect();
-    if asked.is_empty() || asked.len() > 100 {
-        return Answer::error(400, "There must be 1 to 100 issues.");
+/// Something of Jira's with an id made of its name.
+fn named(base_url: &str, kind: &str, name: &str) -> Value {
+    let id: u32 = name.bytes().fold(7, |id: u32, byte| id.wrapping_mul(31).wrapping_add(byte.into()));
+    json!({ "self": format!("{base_url}/rest/api/3/{kind}/{id}"), "id": id.to_string(), "name": name })
+}
+
+fn fields(base_url: &str, state: &State, issue: &Issue, wanted: &[&str]) -> Value {
+    let all = |kind: &str, names: &[String]| {
+        names.iter().map(|name| named(base_url, kind, name)).collect::<Value>()
+    };
+    let mut fields = json!({});
+    for field in wanted {
+        fields[*field] = match *field {
+            "summary" => json!(issue.summary),
+            "project" => {
+                let key = state.projects.get(&issue.project_id).map(|project| project.key.clone());
+                let name = key.as_ref().map(|key| format!("Project {key}"));
+                json!({ "id": issue.project_id.to_string(), "key": key, "name": name })
+            }
+            "parent" => {
+                let Some(parent) = issue.parent.and_then(|id| state.issues.get(&id)) else { continue };
+                json!({ "id": parent.id.to_string(), "key": parent.key, "fields": { "summary": parent.summary } })
+            }
+            "issuetype" => named(base_url, "issuetype", &issue.issue_type),
+            "status" => named(base_url, "status", &issue.status),
+            "components" => all("component", &issue.components),
+            "fixVersions" => all("version", &issue.fix_versions),
+            "labels" => json!(issue.labels),
+            _ => continue,
+        };
     }
+    fields
+}
+
+pub(super) fn bulk_fetch(call: &Call<'_>) -> Answer {
+    let asked: HashSet<&str> = list(&call.body, "issueIdsOrKeys").filter_map(Value::as_str).collect();
     let state = call.site.state();
-    let mut issues: Vec<_> = state
-        .issues
-        .values()
-        .filter(|issue| asked.contains(&issue.id.to_string().as_str()) || asked.contains(&issue.key.as_str()))
-        .filter(|issue| call.may_browse(&state, issue.id))
-        .collect();
-    issues.sort_by_key(|issue| issue.id);
+    if asked.is_empty() || asked.len() > state.bulk_max {
+        return Answer::error(400, &format!("There must be 1 to {} issues.", state.bulk_max));
+    }
     let wanted: Vec<&str> = list(&call.body, "fields").filter_map(Value::as_str).collect();
-    let issues: Vec<Value> = issues
-        .into_iter()
+    let ids = asked.iter().filter_map(|id| id.parse::<i64>().ok()).collect::<BTreeSet<i64>>();
+    let issues: Vec<Value> = ids
+        .iter()
+        .filter_map(|id| state.issues.get(id))
+        .filter(|issue| call.may_browse(&state, issue.id))
         .map(|issue| {
-            let mut fields = json!({});
-            if wanted.contains(&"project") {
-                fields["project"] = json!({ "id": issue.project_id.to_string() });
-            }
-            if wanted.contains(&"summary") {
-                fields["summary"] = json!(issue.summary);
-            }
-            json!({ "id": issue.id.to_string(), "key": issue.key, "self": format!("{}/rest/api/3/issue/{}", call.site.base_url, issue.id), "fields": fields })
+            let base = &call.site.base_url;
+            json!({ "id": issue.id.to_string(), "key": issue.key, "self": format!("{base}/rest/api/3/issue/{}", issue.id), "fields": fields(base, &state, issue, &wanted) })
         })
         .collect();
     Answer::ok(json!({ "issues": issues, "issueErrors": [] }))
 }
 
-/// Understands `project = KEY` and `id in (1, 2)`, which is what a bounded search needs here.
+/// A person's groups.
+pub(super) fn groups(call: &Call<'_>) -> Answer {
+    let state = call.site.state();
+    let Some(user) = call.text("accountId").and_then(|account| state.users.get(account)) else {
+        return Answer::error(404, "The user does not exist or you do not have permission to view it.");
+    };
+    let mut groups: Vec<&String> = user.groups.iter().collect();
+    groups.sort();
+    Answer::ok(groups.iter().map(|id| json!({ "name": format!("name of {id}"), "groupId": id })).collect())
+}
+
+/// Understands `project = KEY`, `labels = x`, `issuetype = x` and `timespent > 0`, joined by AND, and an order.
 pub(super) fn search(call: &Call<'_>) -> Answer {
     let jql = call.body.get("jql").and_then(Value::as_str).unwrap_or_default();
-    if jql.trim().is_empty() {
+    let conditions = jql.split("ORDER BY").next().unwrap_or_default().trim();
+    if conditions.is_empty() {
         return Answer::error(
             400,
             "Unbounded JQL queries are not allowed here. Please add a search restriction to your query.",
         );
     }
+    let conditions: Vec<Vec<&str>> =
+        conditions.split(" AND ").map(|condition| condition.split_whitespace().collect()).collect();
     let state = call.site.state();
-    let project = jql
-        .split("project =")
-        .nth(1)
-        .map(|rest| rest.split_whitespace().next().unwrap_or_default().to_owned());
+    let holds = |issue: &Issue, condition: &[&str]| match condition {
+        ["project", "=", key] => Some(issue.key.starts_with(&format!("{key}-"))),
+        ["labels", "=", label] => Some(issue.labels.iter().any(|known| known == label)),
+        ["issuetype", "=", name] => Some(issue.issue_type == *name),
+        ["timespent", ">", "0"] => Some(state.by_issue.get(&issue.id).is_some_and(|all| !all.is_empty())),
+        _ => None,
+    };
+    if conditions.iter().any(|condition| holds(&Issue::default(), condition).is_none()) {
+        return Answer::error(400, "Error in the JQL Query: a field is not known.");
+    }
     let most = usize::try_from(call.body.get("maxResults").and_then(Value::as_i64).unwrap_or(50))
         .unwrap_or(50)
         .min(5000);
@@ -61,11 +107,9 @@ pub(super) fn search(call: &Call<'_>) -> Answer {
         .and_then(Value::as_str)
         .and_then(|token| token.parse().ok())
         .unwrap_or(0);
-    let with_time = jql.contains("timespent > 0");
     let mut hits = state.issues.values().filter(|issue| {
-        let spent = state.by_issue.get(&issue.id).is_some_and(|on_issue| !on_issue.is_empty());
-        let in_project = project.as_ref().is_none_or(|key| issue.key.starts_with(&format!("{key}-")));
-        issue.id > from && in_project && (spent || !with_time) && call.may_browse(&state, issue.id)
+        let meets = |condition: &Vec<&str>| holds(issue, condition) == Some(true);
+        issue.id > from && conditions.iter().all(meets) && call.may_browse(&state, issue.id)
     });
     let page: Vec<_> = hits.by_ref().take(most).collect();
     let more = hits.next().is_some();

@@ -1,0 +1,332 @@
+//! What reports show of Jira's issues and people: in bounded memory only, for an hour at most, and issues only until
+//! an event says that they changed. Nothing of it is ever written down.
+
+use crate::app::App;
+use crate::auth::Caller;
+use crate::auth::permission;
+use crate::error::AppResult;
+use crate::jira::error::JiraError;
+use crate::jira::issues::{BULK_MAX, FACTS_MAX, IssueFacts};
+use crate::jira::meter::Class;
+use crate::jira::permissions::CHECK_MAX;
+use crate::jira::users::{Person, USERS_MAX};
+use futures_util::stream::{self, TryStreamExt};
+use moka::sync::Cache;
+use parking_lot::Mutex;
+use serde::Serialize;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// How long a fact is remembered without an event.
+const HOLDS: Duration = Duration::from_secs(3600);
+/// How long it is remembered who is in a group, for filters.
+const GROUPS_HOLD: Duration = Duration::from_secs(300);
+/// Bytes of issue facts at most.
+const MOST_BYTES: u64 = 256 * 1024 * 1024;
+/// People at most.
+const MOST_PEOPLE: u64 = 500_000;
+/// Calls at once.
+const AT_ONCE: usize = 4;
+
+type Key = (Arc<str>, i64);
+type PersonKey = (Arc<str>, Arc<str>);
+
+/// Facts of all tenants.
+pub struct Facts {
+    /// `None`: Jira does not return the issue to the app.
+    issues: Cache<Key, Option<Arc<IssueFacts>>>,
+    /// `None`: Jira does not know the account any more.
+    people: Cache<PersonKey, Option<Arc<Person>>>,
+    groups: Cache<PersonKey, Arc<HashSet<String>>>,
+    /// Tenants whose Jira refuses more than a hundred issues in a call.
+    small_calls: Mutex<HashSet<String>>,
+    /// When an issue last changed, so that an answer that was on its way is not remembered.
+    changed: Cache<Key, ()>,
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        let weigh = |_: &Key, facts: &Option<Arc<IssueFacts>>| {
+            u32::try_from(facts.as_ref().map_or(64, |facts| bytes(facts))).unwrap_or(u32::MAX)
+        };
+        Self {
+            issues: Cache::builder()
+                .weigher(weigh)
+                .max_capacity(MOST_BYTES)
+                .time_to_live(HOLDS)
+                .support_invalidation_closures()
+                .build(),
+            people: Cache::builder()
+                .max_capacity(MOST_PEOPLE)
+                .time_to_live(HOLDS)
+                .support_invalidation_closures()
+                .build(),
+            groups: Cache::builder()
+                .max_capacity(MOST_PEOPLE)
+                .time_to_live(GROUPS_HOLD)
+                .support_invalidation_closures()
+                .build(),
+            small_calls: Mutex::default(),
+            changed: Cache::builder().max_capacity(100_000).time_to_live(Duration::from_secs(120)).build(),
+        }
+    }
+}
+
+fn bytes(facts: &IssueFacts) -> usize {
+    let named = |named: &crate::jira::issues::Named| {
+        72 + named.id.len() + named.name.len() + named.key.as_ref().map_or(0, String::len)
+    };
+    let singles = [&facts.project, &facts.parent, &facts.issue_type, &facts.status];
+    200 + facts.key.len()
+        + facts.summary.len()
+        + singles.into_iter().flatten().map(named).sum::<usize>()
+        + facts.components.iter().chain(&facts.fix_versions).map(named).sum::<usize>()
+        + facts.labels.iter().map(|label| 24 + label.len()).sum::<usize>()
+}
+
+impl Facts {
+    /// An issue changed: what is known of it no longer holds.
+    pub fn issue_changed(&self, tenant_id: &str, issue_id: i64) {
+        let key = (Arc::from(tenant_id), issue_id);
+        self.changed.insert(key.clone(), ());
+        self.issues.invalidate(&key);
+    }
+
+    /// Forgets a tenant.
+    pub fn forget(&self, tenant_id: &str) {
+        let id: Arc<str> = tenant_id.into();
+        // Fails only without the support that is switched on above.
+        let of = Arc::clone(&id);
+        let _ = self.issues.invalidate_entries_if(move |key, _| key.0 == of);
+        let of = Arc::clone(&id);
+        let _ = self.people.invalidate_entries_if(move |key, _| key.0 == of);
+        let _ = self.groups.invalidate_entries_if(move |key, _| key.0 == id);
+        self.issues.run_pending_tasks();
+        self.people.run_pending_tasks();
+        self.groups.run_pending_tasks();
+        self.small_calls.lock().remove(tenant_id);
+    }
+
+    /// Whether facts are remembered, or that there are none.
+    fn knows(&self, tenant: &Arc<str>, issue_id: i64) -> bool {
+        self.issues.contains_key(&(Arc::clone(tenant), issue_id))
+    }
+
+    /// Whether anything is remembered of a tenant.
+    pub fn holds(&self, tenant_id: &str) -> bool {
+        self.issues.iter().any(|(key, _)| &*key.0 == tenant_id)
+            || self.people.iter().any(|(key, _)| &*key.0 == tenant_id)
+            || self.groups.iter().any(|(key, _)| &*key.0 == tenant_id)
+    }
+}
+
+/// What has to be known before a question can be answered.
+#[derive(Debug, Default, Clone)]
+pub struct Needs {
+    /// Issues: whether the viewer may browse them.
+    pub issues: Vec<i64>,
+    /// Whether the facts of those that they may browse are needed.
+    pub facts: bool,
+    /// Accounts whose names or zones are needed.
+    pub people: Vec<Arc<str>>,
+    /// Accounts whose groups are needed.
+    pub members: Vec<Arc<str>>,
+}
+
+/// What that costs at Jira.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Cost {
+    /// Calls.
+    pub calls: usize,
+    /// API points that it costs for certain.
+    pub points_certain: usize,
+    /// API points that it costs at worst: how Jira counts some objects is not published.
+    pub points_worst: usize,
+}
+
+impl Cost {
+    pub(super) fn add(&mut self, calls: usize, objects: usize) {
+        self.calls += calls;
+        self.points_certain += calls;
+        self.points_worst += calls + objects;
+    }
+}
+
+/// What is not known yet, of a question's needs.
+pub struct Unknown {
+    browse: Vec<i64>,
+    facts: Vec<i64>,
+    people: Vec<Arc<str>>,
+    members: Vec<Arc<str>>,
+    batch: usize,
+}
+
+impl Unknown {
+    /// Looks what of the needs is not remembered.
+    pub fn of(app: &App, caller: &Caller, needs: &Needs) -> Self {
+        let tenant: Arc<str> = caller.tenant.id.as_str().into();
+        let (allowed, browse) = permission::known_browsable(
+            app,
+            caller,
+            needs.issues.iter().copied(),
+            permission::Freshness::Reports,
+        );
+        let lacks_facts = |id: &i64| needs.facts && !app.facts.knows(&tenant, *id);
+        // Of those that have to be asked about, at worst all may be browsed.
+        let facts = allowed.iter().chain(&browse).copied().filter(lacks_facts).collect();
+        let unknown = |accounts: &[Arc<str>], known: &dyn Fn(&PersonKey) -> bool| {
+            let named = accounts.iter().filter(|account| !account.is_empty());
+            named.filter(|account| !known(&(Arc::clone(&tenant), Arc::clone(account)))).cloned().collect()
+        };
+        let is_small = app.facts.small_calls.lock().contains(&caller.tenant.id);
+        Self {
+            browse,
+            facts,
+            people: unknown(&needs.people, &|key| app.facts.people.contains_key(key)),
+            members: unknown(&needs.members, &|key| app.facts.groups.contains_key(key)),
+            batch: if is_small { BULK_MAX } else { FACTS_MAX },
+        }
+    }
+
+    /// What it costs to find out.
+    pub fn cost(&self) -> Cost {
+        let mut cost = Cost::default();
+        cost.add(self.browse.len().div_ceil(CHECK_MAX), 2 * self.browse.len());
+        cost.add(self.facts.len().div_ceil(self.batch), self.facts.len());
+        cost.add(self.people.len().div_ceil(USERS_MAX), 2 * self.people.len());
+        // Eight groups a person are many.
+        cost.add(self.members.len(), 16 * self.members.len());
+        cost
+    }
+}
+
+/// How far finding out has come, in calls.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Calls that were answered.
+    pub done: AtomicUsize,
+}
+
+impl Progress {
+    fn step(&self) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Asks Jira for everything that is not known: as the app, so that it may go on without the viewer.
+///
+/// # Errors
+/// When Jira cannot be asked. What was answered until then is remembered.
+pub async fn find_out(app: &App, caller: &Caller, needs: &Needs, progress: &Progress) -> AppResult<()> {
+    let unknown = Unknown::of(app, caller, needs);
+    let jira = app.jira.as_app(&caller.tenant.site, Class::Read);
+    stream::iter(unknown.browse.chunks(CHECK_MAX).map(Ok::<_, JiraError>))
+        .try_for_each_concurrent(AT_ONCE, async |some| {
+            permission::ask_browsable(app, caller, some).await?;
+            progress.step();
+            Ok(())
+        })
+        .await?;
+    if needs.facts {
+        let issues = needs.issues.iter().copied();
+        let (allowed, _) = permission::known_browsable(app, caller, issues, permission::Freshness::Reports);
+        let mut lacking: Vec<i64> = unknown.facts.into_iter().filter(|id| allowed.contains(id)).collect();
+        lacking.sort_unstable();
+        ask_facts(app, caller, &lacking, unknown.batch, progress).await?;
+    }
+    let tenant: Arc<str> = caller.tenant.id.as_str().into();
+    let key = |account: &Arc<str>| (Arc::clone(&tenant), Arc::clone(account));
+    stream::iter(unknown.people.chunks(USERS_MAX).map(Ok::<_, JiraError>))
+        .try_for_each_concurrent(AT_ONCE, async |some| {
+            let accounts: Vec<String> = some.iter().map(|account| account.to_string()).collect();
+            let found = jira.people(&accounts).await?;
+            let mut found: HashMap<String, Arc<Person>> =
+                found.into_iter().map(|person| (person.account_id.clone(), Arc::new(person))).collect();
+            for account in some {
+                app.facts.people.insert(key(account), found.remove(&**account));
+            }
+            progress.step();
+            Ok(())
+        })
+        .await?;
+    stream::iter(unknown.members.iter().map(Ok::<_, JiraError>))
+        .try_for_each_concurrent(AT_ONCE, async |account| {
+            let groups = jira.groups_of(account).await?.into_iter().collect();
+            app.facts.groups.insert(key(account), Arc::new(groups));
+            progress.step();
+            Ok(())
+        })
+        .await?;
+    Ok(())
+}
+
+async fn ask_facts(
+    app: &App,
+    caller: &Caller,
+    issues: &[i64],
+    batch: usize,
+    progress: &Progress,
+) -> Result<(), JiraError> {
+    let jira = app.jira.as_app(&caller.tenant.site, Class::Read);
+    let tenant: Arc<str> = caller.tenant.id.as_str().into();
+    let asked = stream::iter(issues.chunks(batch).map(Ok::<_, JiraError>))
+        .try_for_each_concurrent(AT_ONCE, async |some| {
+            for id in some {
+                app.facts.changed.invalidate(&(Arc::clone(&tenant), *id));
+            }
+            let found = jira.facts_of(some).await?;
+            let mut found: HashMap<i64, Arc<IssueFacts>> =
+                found.into_iter().map(|facts| (facts.id, Arc::new(facts))).collect();
+            for id in some {
+                let key = (Arc::clone(&tenant), *id);
+                app.facts.issues.insert(key.clone(), found.remove(id));
+                // Changed while the answer was on its way: it may be from before.
+                if app.facts.changed.contains_key(&key) {
+                    app.facts.issues.invalidate(&key);
+                }
+            }
+            progress.step();
+            Ok(())
+        })
+        .await;
+    match asked {
+        Err(JiraError::BadRequest(_)) if batch > BULK_MAX => {
+            tracing::info!("this site takes {BULK_MAX} issues in a call");
+            app.facts.small_calls.lock().insert(caller.tenant.id.clone());
+            Box::pin(ask_facts(app, caller, issues, BULK_MAX, progress)).await
+        }
+        asked => asked,
+    }
+}
+
+/// What is remembered of a tenant's issues and people, for one question.
+pub struct Known<'a> {
+    facts: &'a Facts,
+    tenant: Arc<str>,
+}
+
+impl<'a> Known<'a> {
+    /// Of a caller's tenant.
+    pub fn of(app: &'a App, caller: &Caller) -> Self {
+        Self { facts: &app.facts, tenant: caller.tenant.id.as_str().into() }
+    }
+
+    /// The facts of an issue; `None` for one that Jira does not return to the app, or that was not asked for.
+    pub fn issue(&self, id: i64) -> Option<Arc<IssueFacts>> {
+        self.facts.issues.get(&(Arc::clone(&self.tenant), id)).flatten()
+    }
+
+    /// A person; `None` for one that Jira does not know any more, or that was not asked for.
+    pub fn person(&self, account: &Arc<str>) -> Option<Arc<Person>> {
+        self.facts.people.get(&(Arc::clone(&self.tenant), Arc::clone(account))).flatten()
+    }
+
+    /// The groups of a person.
+    pub fn groups(&self, account: &Arc<str>) -> Option<Arc<HashSet<String>>> {
+        self.facts.groups.get(&(Arc::clone(&self.tenant), Arc::clone(account)))
+    }
+}

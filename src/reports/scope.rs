@@ -1,0 +1,417 @@
+//! From a definition to what it is about: days, people, issues; and what Jira has to be asked for it.
+
+use super::definition::{Checked, Dimension, Kind, Range, ZoneRule};
+use super::facts::{self, Cost, Known, Needs, Progress, Unknown};
+use super::prepare::{self, Preparation};
+use super::projections::{self, State};
+use crate::app::App;
+use crate::auth::{Caller, permission};
+use crate::error::{AppError, AppResult};
+use crate::jira::error::JiraError;
+use crate::jira::meter::Class;
+use crate::jira::sign::Scopes;
+use chrono::{DateTime, NaiveDate};
+use chrono_tz::Tz;
+use hourbook_engine::axis::Axis;
+use hourbook_engine::calendar::{Offsets, day_number};
+use hourbook_engine::effective;
+use hourbook_engine::projection::Snapshot;
+use hourbook_engine::scan::{self, Clock, Touched, Zone};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+const DAY: i64 = 86_400;
+
+/// How a question is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Whether names are wanted beside ids.
+    pub names: bool,
+    /// Whether a Jira admin wants to know how many worklogs do not count for them.
+    pub count_hidden: bool,
+}
+
+/// In whose zone the days are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZoneTold {
+    /// `viewer`, `author` or `fixed`.
+    pub rule: &'static str,
+    /// The zone; of `author` the one that stands in for people whose zone is not known.
+    pub name: String,
+    /// People with worklogs in the range whose zone is not known.
+    pub unknown: usize,
+}
+
+/// What came of looking.
+pub enum Looked {
+    /// Everything is known.
+    Ready(Box<Scope>),
+    /// Jira has to be asked so much that it is done beside the request.
+    Preparing(Arc<Preparation>),
+}
+
+/// What a question is about, with everything known that it needs.
+pub struct Scope {
+    /// The worklogs.
+    pub state: State,
+    /// The days.
+    pub clock: Clock,
+    /// First and last day.
+    pub days: (NaiveDate, NaiveDate),
+    /// In whose zone.
+    pub zone: ZoneTold,
+    /// Whether only the viewer's own worklogs count, because they lack the report right.
+    pub narrowed: bool,
+    /// Accounts that pass the filters, by code.
+    pub accounts: Vec<bool>,
+    /// Sets of tags that pass the filters, by code.
+    pub tagsets: Vec<bool>,
+    /// Slots that have worklogs in the range.
+    pub touched: Touched,
+    /// Issues that the viewer may browse, among those that were touched.
+    pub allowed: HashSet<i64>,
+    /// Restricted worklogs that the viewer may see, among those that were touched.
+    pub restricted: HashSet<i64>,
+    /// What JQL found: included and excluded.
+    pub jql: (Option<HashSet<i64>>, Option<HashSet<i64>>),
+    /// The viewer's account, if it has worklogs.
+    pub viewer: Option<u32>,
+}
+
+/// What is known before Jira is asked who may see what.
+struct Draft {
+    state: State,
+    days: (NaiveDate, NaiveDate),
+    zone: Tz,
+    narrowed: bool,
+    accounts: Vec<bool>,
+    tagsets: Vec<bool>,
+    touched: Touched,
+    jql: (Option<HashSet<i64>>, Option<HashSet<i64>>),
+}
+
+impl Draft {
+    fn viewer(&self, caller: &Caller) -> Option<u32> {
+        self.state.snapshot.account(&caller.account_id)
+    }
+
+    fn people(&self) -> Vec<Arc<str>> {
+        let accounts = self.state.snapshot.accounts().iter().zip(&self.touched.accounts);
+        accounts.filter(|(_, touched)| **touched).map(|(account, _)| Arc::clone(account)).collect()
+    }
+
+    fn issues(&self) -> HashSet<i64> {
+        let slots = self.state.snapshot.slots().iter().zip(&self.touched.slots);
+        slots.filter(|(_, touched)| **touched).map(|(slot, _)| slot.issue).collect()
+    }
+
+    /// Restricted worklogs on issues that the viewer may browse.
+    fn restricted(&self, allowed: &HashSet<i64>, viewer: Option<u32>) -> Vec<i64> {
+        let slots = self.state.snapshot.slots().iter().zip(&self.touched.slots);
+        slots
+            .filter(|(slot, touched)| **touched && allowed.contains(&slot.issue))
+            .filter_map(|(slot, _)| slot.restricted)
+            .filter(|id| viewer.is_none() || self.state.snapshot.row(*id).map(|row| row.account) != viewer)
+            .collect()
+    }
+}
+
+/// An axis of what passes.
+fn passing(pass: &[bool]) -> Axis {
+    let mut axis = Axis::new(&[], pass.len());
+    for (member, _) in (0_u32..).zip(pass).filter(|(_, pass)| **pass) {
+        axis.count(member, &[]);
+    }
+    axis
+}
+
+/// What a question would cost to answer now.
+pub struct Estimate {
+    /// At Jira.
+    pub cost: Cost,
+    /// Worklogs in the range, before anything is known of who may see them: told only as what the calls are about.
+    pub issues: usize,
+    /// People of whom something has to be asked.
+    pub people: usize,
+    /// Whether it is done beside the request.
+    pub prepared: bool,
+}
+
+/// Tells what a question would cost.
+///
+/// # Errors
+/// Those of [`look`].
+pub async fn estimate(
+    app: &App,
+    caller: &Caller,
+    checked: &Checked,
+    options: Options,
+) -> AppResult<Estimate> {
+    let draft = draft(app, caller, checked, options).await?;
+    let needs = needs(&draft, checked, options);
+    let cost = cost(app, caller, &draft, &needs);
+    Ok(Estimate {
+        cost,
+        issues: needs.issues.len(),
+        people: needs.people.len().max(needs.members.len()),
+        prepared: cost.calls > app.config.tuning.calls_inline,
+    })
+}
+
+fn cost(app: &App, caller: &Caller, draft: &Draft, needs: &Needs) -> Cost {
+    let mut cost = Unknown::of(app, caller, needs).cost();
+    let all = draft.issues();
+    let restricted = draft.restricted(&all, draft.viewer(caller));
+    let calls = permission::restricted_calls(app, caller, &restricted);
+    cost.add(calls, restricted.len() * usize::from(calls > 0));
+    cost
+}
+
+/// Finds out what a question is about, or begins to where that takes long.
+///
+/// # Errors
+/// 503 where Jira cannot be asked; Jira's own words where it refuses JQL.
+pub async fn look(app: &Arc<App>, caller: &Caller, checked: &Checked, options: Options) -> AppResult<Looked> {
+    let draft = draft(app, caller, checked, options).await?;
+    let needs = needs(&draft, checked, options);
+    let unknown = Unknown::of(app, caller, &needs).cost();
+    if unknown.calls > app.config.tuning.calls_inline {
+        let cost = cost(app, caller, &draft, &needs);
+        return Ok(Looked::Preparing(prepare::begin(app, caller, needs, cost)));
+    }
+    facts::find_out(app, caller, &needs, &Progress::default()).await?;
+    Ok(Looked::Ready(Box::new(settle(app, caller, checked, draft, needs).await?)))
+}
+
+/// Everything up to the questions to Jira that may be many.
+async fn draft(app: &App, caller: &Caller, checked: &Checked, options: Options) -> AppResult<Draft> {
+    if options.count_hidden {
+        permission::require_admin(app, caller).await?;
+    }
+    let narrowed = !permission::may_report(app, caller).await?;
+    let zone = match checked.zone {
+        ZoneRule::Fixed(zone) => zone,
+        ZoneRule::Viewer | ZoneRule::Author => zone_of_viewer(app, caller).await?,
+    };
+    let days = match checked.range {
+        Range::Days(first, last) => (first, last),
+        Range::Relative(relative) => {
+            let now = DateTime::from_timestamp_millis(app.clock.now_ms()).unwrap_or_default();
+            relative.days(now.with_timezone(&zone).date_naive(), checked.week_start)
+        }
+    };
+    let jql = (
+        found(app, caller, checked.filters.jql.include.as_deref()).await?,
+        found(app, caller, checked.filters.jql.exclude.as_deref()).await?,
+    );
+    let (first, last) = (day_number(days.0), day_number(days.1));
+    // A day more at both ends: zones are up to 14 hours ahead and 12 behind.
+    let needed = ((i64::from(first) - 1) * DAY * 1000, (i64::from(last) + 2) * DAY * 1000);
+    let state = projections::state(app, &caller.tenant, needed, checked.needs_effective()).await?;
+    let snapshot = &state.snapshot;
+
+    let own = |account: &str| account == caller.account_id;
+    let people = &checked.filters.people;
+    let passes =
+        |account: &Arc<str>| (!narrowed || own(account)) && people.takes(std::iter::once(&**account));
+    let mut accounts: Vec<bool> = snapshot.accounts().iter().map(passes).collect();
+    let [any, all, none] = &checked.tags;
+    let tagged = |tags: &Arc<[i64]>| {
+        let has = |tag: &i64| tags.binary_search(tag).is_ok();
+        (any.is_empty() || any.iter().any(has)) && all.iter().all(has) && !none.iter().any(has)
+    };
+    let tagsets: Vec<bool> = snapshot.tagsets().iter().map(tagged).collect();
+
+    let known = Known::of(app, caller);
+    let around = Clock { first, last, zone: Zone::Fixed(Offsets::around(zone, first, last)) };
+    let clock = match checked.zone {
+        ZoneRule::Author => Clock { first: first - 1, last: last + 1, ..around },
+        ZoneRule::Viewer | ZoneRule::Fixed(_) => around,
+    };
+    let groups = &checked.filters.groups;
+    if !groups.is_empty() {
+        let touched = touch(snapshot, &clock, &accounts, None, None);
+        let members: Vec<Arc<str>> = snapshot
+            .accounts()
+            .iter()
+            .zip(&touched.accounts)
+            .filter(|(_, touched)| **touched)
+            .map(|(account, _)| Arc::clone(account))
+            .collect();
+        let needs = Needs { members, ..Needs::default() };
+        facts::find_out(app, caller, &needs, &Progress::default()).await?;
+        for (account, passes) in snapshot.accounts().iter().zip(&mut accounts) {
+            let of = known.groups(account);
+            let ids = of.iter().flat_map(|groups| groups.iter().map(String::as_str));
+            *passes &= groups.takes(ids);
+        }
+    }
+    let slots = slots_by_id(snapshot, checked, &jql);
+    let everybody = vec![true; accounts.len()];
+    let looked_at = if options.count_hidden { &everybody } else { &accounts };
+    let touched = if checked.needs_effective() {
+        // What reaches into the range counts too, whatever it is about.
+        let back = effective::reach(snapshot, &passing(looked_at)).div_euclid(DAY) + 1;
+        let earlier = clock.first.saturating_sub(i32::try_from(back).unwrap_or(i32::MAX / 2));
+        let zone = Zone::Fixed(Offsets::around(zone, earlier, clock.last));
+        touch(snapshot, &Clock { first: earlier, zone, ..clock }, looked_at, None, None)
+    } else if options.count_hidden {
+        touch(snapshot, &clock, looked_at, None, None)
+    } else {
+        touch(snapshot, &clock, looked_at, slots.as_deref(), Some(&tagsets))
+    };
+    Ok(Draft { state, days, zone, narrowed, accounts, tagsets, touched, jql })
+}
+
+fn touch(
+    snapshot: &Snapshot,
+    clock: &Clock,
+    accounts: &[bool],
+    slots: Option<&[bool]>,
+    tagsets: Option<&[bool]>,
+) -> Touched {
+    let slots = slots.map_or_else(|| Axis::all(snapshot.slots().len()), passing);
+    let tagsets = tagsets.map_or_else(|| Axis::all(snapshot.tagsets().len()), passing);
+    scan::touched(snapshot, clock, &passing(accounts), &slots, &tagsets)
+}
+
+/// Slots that pass filters on ids alone, if there are such; one's own on hidden issues are found without.
+fn slots_by_id(
+    snapshot: &Snapshot,
+    checked: &Checked,
+    jql: &(Option<HashSet<i64>>, Option<HashSet<i64>>),
+) -> Option<Vec<bool>> {
+    let (include, _) = &checked.issues;
+    if include.is_empty() && jql.0.is_none() {
+        return None;
+    }
+    let include: HashSet<i64> = include.iter().copied().collect();
+    let passes = |issue: &i64| {
+        (include.is_empty() || include.contains(issue))
+            && jql.0.as_ref().is_none_or(|found| found.contains(issue))
+    };
+    Some(snapshot.slots().iter().map(|slot| passes(&slot.issue)).collect())
+}
+
+/// The zone of the viewer's profile; UTC where they do not tell.
+async fn zone_of_viewer(app: &App, caller: &Caller) -> AppResult<Tz> {
+    let viewer: Arc<str> = caller.account_id.as_str().into();
+    let needs = Needs { people: vec![Arc::clone(&viewer)], ..Needs::default() };
+    facts::find_out(app, caller, &needs, &Progress::default()).await?;
+    let person = Known::of(app, caller).person(&viewer);
+    let zone = person.as_ref().and_then(|person| person.time_zone.as_deref());
+    Ok(zone.and_then(|zone| zone.parse().ok()).unwrap_or(Tz::UTC))
+}
+
+/// What JQL finds for the viewer; asked as the viewer.
+async fn found(app: &App, caller: &Caller, jql: Option<&str>) -> AppResult<Option<HashSet<i64>>> {
+    let Some(jql) = jql else { return Ok(None) };
+    let jira = app.jira.as_user(&caller.tenant.site, Class::Read, &caller.account_id, Scopes::Read);
+    let (mut found, mut token) = (HashSet::new(), None::<String>);
+    loop {
+        let (page, next) = jira.search(jql, token.as_deref()).await.map_err(|error| match error {
+            JiraError::BadRequest(reason) => {
+                AppError::invalid("filters.jql", "jql_refused", format!("Jira says: {}", reason.text))
+            }
+            error => error.into(),
+        })?;
+        found.extend(page);
+        match next {
+            Some(next) if token.as_ref() != Some(&next) => token = Some(next),
+            _ => return Ok(Some(found)),
+        }
+    }
+}
+
+fn needs(draft: &Draft, checked: &Checked, options: Options) -> Needs {
+    let levels = checked.levels();
+    let lists = matches!(checked.kind, Kind::Details | Kind::Overlaps);
+    let shows_users = lists || levels.contains(&Dimension::User);
+    let shows_issues = options.names && (lists || levels.contains(&Dimension::Issue));
+    let of_facts = levels.iter().any(|level| level.is_of_issue() && *level != Dimension::Issue);
+    let people = (options.names && shows_users) || checked.zone == ZoneRule::Author;
+    Needs {
+        issues: draft.issues().into_iter().collect(),
+        facts: shows_issues || of_facts || !checked.filters.projects.is_empty(),
+        people: if people { draft.people() } else { Vec::new() },
+        members: Vec::new(),
+    }
+}
+
+/// The rest: what is left to ask is asked as the viewer.
+async fn settle(
+    app: &App,
+    caller: &Caller,
+    checked: &Checked,
+    draft: Draft,
+    needs: Needs,
+) -> AppResult<Scope> {
+    let (allowed, unknown) = permission::known_browsable(
+        app,
+        caller,
+        needs.issues.iter().copied(),
+        permission::Freshness::Reports,
+    );
+    if !unknown.is_empty() {
+        return Err(AppError::unavailable(
+            "changed_meanwhile",
+            "Issues changed in Jira while this was answered. Ask again.",
+        )
+        .after(1));
+    }
+    let viewer = draft.viewer(caller);
+    let restricted = draft.restricted(&allowed, viewer);
+    let freshness = permission::Freshness::Reports;
+    let restricted = permission::restricted_visible(app, caller, &restricted, freshness).await?;
+    let (first, last) = (day_number(draft.days.0), day_number(draft.days.1));
+    let fixed = Offsets::around(draft.zone, first, last);
+    let (rule, zone, unknown) = match checked.zone {
+        ZoneRule::Viewer => ("viewer", Zone::Fixed(fixed), 0),
+        ZoneRule::Fixed(_) => ("fixed", Zone::Fixed(fixed), 0),
+        ZoneRule::Author => {
+            let (zone, unknown) = authors(app, caller, &draft, fixed);
+            ("author", zone, unknown)
+        }
+    };
+    Ok(Scope {
+        clock: Clock { first, last, zone },
+        days: draft.days,
+        zone: ZoneTold { rule, name: draft.zone.name().to_owned(), unknown },
+        narrowed: draft.narrowed,
+        accounts: draft.accounts,
+        tagsets: draft.tagsets,
+        touched: draft.touched,
+        allowed,
+        restricted,
+        jql: draft.jql,
+        viewer,
+        state: draft.state,
+    })
+}
+
+/// Each author's zone; the viewer's where it is not known. And for how many it is not.
+fn authors(app: &App, caller: &Caller, draft: &Draft, fallback: Offsets) -> (Zone, usize) {
+    let known = Known::of(app, caller);
+    let (first, last) = (day_number(draft.days.0), day_number(draft.days.1));
+    let (mut zones, mut offsets, mut unknown) = (vec![draft.zone], vec![fallback], 0);
+    let accounts = draft.state.snapshot.accounts().iter().zip(&draft.touched.accounts);
+    let of_account = accounts.map(|(account, touched)| {
+        if !touched {
+            return 0;
+        }
+        let person = known.person(account);
+        let zone = person.and_then(|person| person.time_zone.as_deref()?.parse::<Tz>().ok());
+        let Some(zone) = zone else {
+            unknown += 1;
+            return 0;
+        };
+        let at = zones.iter().position(|known| *known == zone).unwrap_or_else(|| {
+            zones.push(zone);
+            offsets.push(Offsets::around(zone, first, last));
+            zones.len() - 1
+        });
+        u16::try_from(at).unwrap_or(0)
+    });
+    let of_account = of_account.collect();
+    (Zone::Authors { offsets, of_account }, unknown)
+}
