@@ -11,6 +11,7 @@ use crate::keyring::Keyring;
 use crate::licence::Licences;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::reports::export::stored::Exports;
 use crate::reports::facts::Facts;
 use crate::reports::prepare::Preparations;
 use crate::reports::projections::Projections;
@@ -60,6 +61,8 @@ pub struct App {
     pub facts: Facts,
     /// What is being found out for reports.
     pub preparations: Preparations,
+    /// Exports that are made.
+    pub exports: Exports,
     /// Whether sites have paid, remembered briefly.
     pub licences: Licences,
     /// Signs receipts.
@@ -123,6 +126,7 @@ impl App {
             projections: Projections::new(config.report_memory),
             facts: Facts::default(),
             preparations: Preparations::default(),
+            exports: Exports::default(),
             licences: Licences::default(),
             receipt_key,
             metrics,
@@ -167,6 +171,7 @@ impl App {
         self.forget_memory(tenant_id, client_key);
         self.progresses.clear(tenant_id);
         self.projections.forget(tenant_id);
+        self.exports.forget(tenant_id);
         self.tenants.close(tenant_id);
     }
 }

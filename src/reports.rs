@@ -12,6 +12,7 @@ pub mod facts;
 pub mod prepare;
 pub mod projections;
 pub mod report;
+pub mod saved;
 pub mod scope;
 pub mod stamp;
 pub mod values;

@@ -1,6 +1,7 @@
 //! The only code that knows actix: parse, call a feature, render. No SQL, no HTTP out.
 
 pub mod descriptor;
+pub mod exports;
 pub mod extract;
 pub mod health;
 pub mod lifecycle;
@@ -14,6 +15,7 @@ pub mod privacy;
 pub mod receipts;
 pub mod reports;
 pub mod routes;
+pub mod saved;
 pub mod server;
 pub mod sync;
 pub mod tags;

@@ -1,4 +1,4 @@
-//! One backup file: a header in clear, then the compressed content in sealed chunks.
+//! One backup file, or another that is sealed like one: a header in clear, then the compressed content in sealed chunks.
 //!
 //! `HBK1 || header length (4 bytes, big endian) || header (JSON) || chunks`, a chunk being its length with the
 //! highest bit set on the last one, and the sealed bytes. How chunks are kept in place: `hourbook_crypto::backup`.
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 4] = b"HBK1";
 /// Bytes of a chunk before sealing.
@@ -41,6 +41,13 @@ pub enum Of {
         /// Id of the master key.
         master: String,
     },
+    /// An export that somebody waits for; sealed under that version of the tenant's data key.
+    Export {
+        /// The installation.
+        tenant: String,
+        /// Version of the data key.
+        version: u32,
+    },
 }
 
 /// What stands in clear before the content. The content's key is bound to it.
@@ -51,7 +58,7 @@ pub struct Header {
     pub of: Of,
     /// When it was made, ms.
     pub created_at: i64,
-    /// Bytes of the database before compression.
+    /// Bytes of the database before compression; 0 where that is not known beforehand.
     pub bytes: u64,
     /// Fresh randomness, hex.
     salt: String,
@@ -69,23 +76,60 @@ impl Header {
 /// # Errors
 /// When a file cannot be read or written.
 pub fn write(path: &Path, header: &Header, key: &BackupKey, content: &mut impl Read) -> anyhow::Result<u64> {
-    let folder = path.parent().context("a backup lies in a folder")?;
-    let partial = path.with_extension("part");
-    let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
-    let header = serde_json::to_vec(header)?;
-    let mut out = BufWriter::new(file);
-    out.write_all(MAGIC)?;
-    out.write_all(&u32::try_from(header.len())?.to_be_bytes())?;
-    out.write_all(&header)?;
-    let chunks = ChunkWriter { sealer: Sealer::new(key, &header), chunk: Vec::with_capacity(CHUNK), out };
-    let mut compressed = zstd::stream::Encoder::new(chunks, LEVEL)?;
-    io::copy(content, &mut compressed)?;
-    let file = compressed.finish()?.finish()?;
-    file.sync_all()?;
-    let bytes = file.metadata()?.len();
-    fs::rename(&partial, path)?;
-    File::open(folder)?.sync_all()?;
-    Ok(bytes)
+    let mut file = Writing::create(path, header, key)?;
+    io::copy(content, &mut file)?;
+    file.finish()
+}
+
+/// A file that is being written, under a temporary name until it is whole.
+pub struct Writing {
+    path: PathBuf,
+    partial: PathBuf,
+    content: zstd::stream::Encoder<'static, ChunkWriter<BufWriter<File>>>,
+}
+
+impl Writing {
+    /// Begins a file.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn create(path: &Path, header: &Header, key: &BackupKey) -> anyhow::Result<Self> {
+        let partial = path.with_extension("part");
+        let file =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+        let header = serde_json::to_vec(header)?;
+        let mut out = BufWriter::new(file);
+        out.write_all(MAGIC)?;
+        out.write_all(&u32::try_from(header.len())?.to_be_bytes())?;
+        out.write_all(&header)?;
+        let chunks = ChunkWriter { sealer: Sealer::new(key, &header), chunk: Vec::with_capacity(CHUNK), out };
+        let content = zstd::stream::Encoder::new(chunks, LEVEL)?;
+        Ok(Self { path: path.to_owned(), partial, content })
+    }
+
+    /// Gives it its name; returns its bytes.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn finish(self) -> anyhow::Result<u64> {
+        let folder = self.path.parent().context("a backup lies in a folder")?;
+        let file = self.content.finish()?.finish()?;
+        file.sync_all()?;
+        let bytes = file.metadata()?.len();
+        fs::rename(&self.partial, &self.path)?;
+        File::open(folder)?.sync_all()?;
+        Ok(bytes)
+    }
+}
+
+impl Write for Writing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.content.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Reads the header of a backup, which proves nothing yet.
@@ -120,17 +164,31 @@ pub fn read(
     key: impl FnOnce(&Header) -> anyhow::Result<BackupKey>,
     into: &mut impl Write,
 ) -> anyhow::Result<Header> {
-    let (header, bytes, file) = open(path)?;
-    let key = key(&header)?;
-    let chunks =
-        ChunkReader { opener: Opener::new(&key, &bytes), chunk: Vec::new(), at: 0, last: false, file };
-    let mut content = zstd::stream::Decoder::with_buffer(BufReader::with_capacity(CHUNK, chunks))?;
+    let (header, mut content) = content(path, key)?;
     let copied = io::copy(&mut content, into).context("the backup does not open")?;
     // The decoder stops at the end of its frame: what is behind it has to be the end of the file.
     let mut chunks = content.finish();
     ensure!(io::copy(&mut chunks, &mut io::sink())? == 0, "something follows the content");
     ensure!(copied == header.bytes, "{copied} bytes where {} were expected", header.bytes);
     Ok(header)
+}
+
+/// The content of a file, as it is read.
+pub type Content = zstd::stream::Decoder<'static, BufReader<ChunkReader<BufReader<File>>>>;
+
+/// Opens a file for reading; each byte is proved when it is read, that the file is whole only at its end.
+///
+/// # Errors
+/// When it is none, or the key is another.
+pub fn content(
+    path: &Path,
+    key: impl FnOnce(&Header) -> anyhow::Result<BackupKey>,
+) -> anyhow::Result<(Header, Content)> {
+    let (header, bytes, file) = open(path)?;
+    let key = key(&header)?;
+    let chunks =
+        ChunkReader { opener: Opener::new(&key, &bytes), chunk: Vec::new(), at: 0, last: false, file };
+    Ok((header, zstd::stream::Decoder::with_buffer(BufReader::with_capacity(CHUNK, chunks))?))
 }
 
 struct ChunkWriter<W: Write> {
@@ -171,7 +229,8 @@ impl<W: Write> Write for ChunkWriter<W> {
     }
 }
 
-struct ChunkReader<R: Read> {
+/// Opens chunk after chunk.
+pub struct ChunkReader<R: Read> {
     opener: Opener,
     chunk: Vec<u8>,
     at: usize,

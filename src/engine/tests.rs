@@ -165,6 +165,25 @@ fn number(snapshot: &Snapshot, code: usize) -> u8 {
     account.trim_start_matches("account-").parse().expect("a test's account")
 }
 
+/// What each day counts under.
+fn days_axis(ask: &Ask, clock: &Clock, of_days: &[(usize, Dimension)]) -> Axis {
+    let mut days = Axis::new(&of_days.iter().map(|(level, _)| *level).collect::<Vec<_>>(), clock.days());
+    for day in 0..clock.days() {
+        let number = ask.first + i32::try_from(day).expect("few");
+        let values: Vec<[u32; 1]> = of_days
+            .iter()
+            .map(|(_, dimension)| {
+                let period = dimension.period().expect("a period");
+                // Above zero for all periods of these years.
+                [u32::try_from(period.number(number, ask.week_start)).expect("after 1970")]
+            })
+            .collect();
+        let values: Vec<&[u32]> = values.iter().map(<[u32; 1]>::as_slice).collect();
+        days.count(u32::try_from(day).expect("few"), &values);
+    }
+    days
+}
+
 impl Asked {
     fn new(snapshot: &Snapshot, ask: &Ask) -> Self {
         let last = ask.first + ask.days - 1;
@@ -233,21 +252,7 @@ impl Asked {
             }
         }
 
-        let of_days = levels(|dimension| dimension.period().is_some());
-        let mut days = axis(&of_days, clock.days());
-        for day in 0..clock.days() {
-            let number = ask.first + i32::try_from(day).expect("few");
-            let values: Vec<[u32; 1]> = of_days
-                .iter()
-                .map(|(_, dimension)| {
-                    let period = dimension.period().expect("a period");
-                    // Above zero for all periods of these years.
-                    [u32::try_from(period.number(number, ask.week_start)).expect("after 1970")]
-                })
-                .collect();
-            let values: Vec<&[u32]> = values.iter().map(<[u32; 1]>::as_slice).collect();
-            days.count(u32::try_from(day).expect("few"), &values);
-        }
+        let days = days_axis(ask, &clock, &levels(|dimension| dimension.period().is_some()));
         Self { clock, accounts, slots, tagsets, days, visible }
     }
 

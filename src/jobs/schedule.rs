@@ -5,6 +5,7 @@ use crate::alarm::{self, Alarm};
 use crate::app::App;
 use crate::backup;
 use crate::lifecycle::{forget, suspend, uninstalled};
+use crate::reports::export::stored;
 use anyhow::Context;
 use hourbook_store::control::{installations, jobs};
 use std::sync::Arc;
@@ -120,6 +121,9 @@ pub async fn tidy(app: &Arc<App>) {
     told("closings", uninstalled::finish(app).await.map_err(Into::into));
     told("account information", forget::run(app).await.map(drop));
     told("system backups", system_backups(app, now).await);
+    let folder = app.config.storage.data_dir.clone();
+    let exports = tokio::task::spawn_blocking(move || stored::tidy(&folder, now)).await;
+    told("exports", exports.map_err(Into::into).and_then(|removed| removed).map(drop));
     told("alarms", backup_alarms(app, now).await);
 }
 

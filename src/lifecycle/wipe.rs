@@ -192,7 +192,11 @@ impl Wipe<'_> {
         ensure!(gone(&self.backups)?, "backups are there again");
         let webhooks = self.app.inbox.count(&id).await?;
         ensure!(webhooks == 0, "{webhooks} webhooks are queued again");
-        ensure!(!self.app.tenants.holds(&id, &self.installation.client_key), "memory holds it again");
+        let app = self.app;
+        let in_memory = app.tenants.holds(&id, &self.installation.client_key)
+            || app.projections.holds(&id)
+            || app.facts.holds(&id);
+        ensure!(!in_memory, "memory holds it again");
         let tenant = id.clone();
         let now = self.app.control.read(move |conn| installations::find(conn, &tenant)).await?;
         let secretless = now.is_some_and(|now| now.shared_secret.is_none() && now.previous_secret.is_none());

@@ -95,7 +95,7 @@ pub fn pieces(db: Arc<TenantDb>, report: Arc<Report>, style: Style) -> impl Stre
     let sheet: Box<dyn Sheet> = match style.format {
         Format::Csv => Box::new(csv::Csv::new(style)),
         Format::Jsonl => Box::new(jsonl::Jsonl::new(&columns)),
-        Format::Xlsx => Box::new(xlsx::Xlsx::new(&columns, rows(&report))),
+        Format::Xlsx => Box::new(xlsx::Xlsx::new(&columns, columns.count(&report))),
     };
     let making = Making { db, report, columns, sheet, at: 0, ended: false };
     stream::try_unfold(Some(making), async |making| match making {
@@ -107,7 +107,7 @@ pub fn pieces(db: Arc<TenantDb>, report: Arc<Report>, style: Style) -> impl Stre
     })
 }
 
-/// How many rows there are between the head and the total.
+/// How many rows there are, those that only sum up others among them.
 pub fn rows(report: &Report) -> usize {
     match &report.content {
         Content::Table { rows, .. } => rows.len(),

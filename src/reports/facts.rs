@@ -261,6 +261,10 @@ pub async fn find_out(app: &App, caller: &Caller, needs: &Needs, progress: &Prog
             Ok(())
         })
         .await?;
+    // A tenant that was closed meanwhile leaves nothing behind.
+    if app.tenants.by_id(&caller.tenant.id).await?.is_none() {
+        app.facts.forget(&caller.tenant.id);
+    }
     Ok(())
 }
 

@@ -84,6 +84,18 @@ pub enum Answered {
     Preparing(Arc<super::prepare::Preparation>),
 }
 
+impl Report {
+    /// The values of the first level of a table whose name, key or id has `search` in it, in order.
+    pub fn values(&self, search: &str) -> Vec<Value> {
+        let Content::Table { rows, .. } = &self.content else { return Vec::new() };
+        let Some(level) = self.levels.first() else { return Vec::new() };
+        let search = search.trim().to_lowercase();
+        let first = rows.iter().filter(|node| node.depth == 1 && node.rest_of.is_none());
+        let values = first.map(|node| level.values.get(node.key[0])).filter(|value| value.id.is_some());
+        values.filter(|value| value.mentions(&search)).cloned().collect()
+    }
+}
+
 /// Answers a question.
 ///
 /// # Errors

@@ -63,6 +63,11 @@ impl Value {
         }
     }
 
+    /// Whether name, key or id have a text in lower case in them.
+    pub fn mentions(&self, text: &str) -> bool {
+        [&self.name, &self.key, &self.id].into_iter().flatten().any(|own| own.to_lowercase().contains(text))
+    }
+
     /// What it is sorted by: buckets at the end.
     fn rank(&self) -> (bool, String, &str) {
         let text =

@@ -1,7 +1,8 @@
 //! The OpenAPI document, made from the handlers.
 
 use super::{
-    descriptor, health, lifecycle, me, pages, privacy, receipts, reports, sync, tags, webhooks, worklogs,
+    descriptor, exports, health, lifecycle, me, pages, privacy, receipts, reports, saved, sync, tags,
+    webhooks, worklogs,
 };
 use actix_web::HttpResponse;
 use utoipa::OpenApi;
@@ -34,7 +35,21 @@ use utoipa::OpenApi;
         privacy::privacy,
         reports::query,
         reports::cost,
+        reports::values,
         reports::preparation,
+        exports::now,
+        saved::list,
+        saved::create,
+        saved::one,
+        saved::change,
+        saved::delete,
+        saved::duplicate,
+        saved::run,
+        exports::list,
+        exports::begin,
+        exports::one,
+        exports::fetch,
+        exports::delete,
         sync::status,
         sync::start,
         tags::list,

@@ -1,8 +1,9 @@
 //! Reports: asking, what asking costs, and waiting for what takes long.
 
 use super::extract::{ContextCaller, Shared};
+use crate::auth::Caller;
 use crate::error::{AppError, AppResult, Problem};
-use crate::reports::definition::{Definition, Dimension, Kind, Measure};
+use crate::reports::definition::{Definition, Dimension, Kind, Measure, RangeInput};
 use crate::reports::facts::Cost;
 use crate::reports::prepare::{Preparation, Stage};
 use crate::reports::report::{self, Answered, Content, Report};
@@ -41,6 +42,11 @@ pub struct QueryInput {
 }
 
 impl QueryInput {
+    /// A page of a saved definition.
+    pub(super) fn of(definition: Definition, offset: usize, limit: Option<usize>) -> Self {
+        Self { definition, offset, limit, names: None, count_hidden: false }
+    }
+
     fn options(&self) -> Options {
         Options { names: self.names.unwrap_or(true), count_hidden: self.count_hidden }
     }
@@ -188,22 +194,80 @@ pub async fn query(
     caller: ContextCaller,
     body: web::Json<QueryInput>,
 ) -> AppResult<HttpResponse> {
-    let limit = body.limit.unwrap_or(1000);
+    answer(&app, &caller.0, &body).await
+}
+
+/// The answer to a question.
+pub(super) async fn answer(app: &Shared, caller: &Caller, input: &QueryInput) -> AppResult<HttpResponse> {
+    let limit = input.limit.unwrap_or(1000);
     if !(1..=MOST).contains(&limit) {
-        return Err(AppError::invalid(
-            "limit",
-            "limit_invalid",
-            format!("limit is a number from 1 to {MOST}."),
-        ));
+        let detail = format!("limit is a number from 1 to {MOST}.");
+        return Err(AppError::invalid("limit", "limit_invalid", detail));
     }
-    let checked = body.definition.check()?;
-    match report::answer(&app, &caller.0, checked, body.options()).await? {
+    let checked = input.definition.check()?;
+    match report::answer(app, caller, checked, input.options()).await? {
         Answered::Preparing(preparation) => Ok(preparing(&preparation)),
         Answered::Report(report) => {
             let report: Arc<Report> = Arc::from(report);
-            let db = app.db(&caller.0.tenant).await?;
-            let lines = worklogs::page(&db, &report, body.offset, limit).await?;
-            Ok(HttpResponse::Ok().json(view(&report, lines, body.offset, limit)))
+            let db = app.db(&caller.tenant).await?;
+            let lines = worklogs::page(&db, &report, input.offset, limit).await?;
+            Ok(HttpResponse::Ok().json(view(&report, lines, input.offset, limit)))
+        }
+    }
+}
+
+/// Which values a filter can pick from.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ValuesInput {
+    /// The days that are looked at.
+    range: RangeInput,
+    /// Of what: not of a period.
+    dimension: Dimension,
+    /// A part of the name or key; all if absent.
+    #[serde(default)]
+    search: String,
+    /// Values at most: 1 to 1000, default 50.
+    #[serde(default)]
+    limit: Option<usize>,
+}
+
+/// Values to pick from.
+#[derive(Serialize, ToSchema)]
+pub struct ValuesView {
+    /// By name; people who have left are among them.
+    items: Vec<Value>,
+    /// How many there are that fit the search.
+    count: usize,
+}
+
+/// The people, projects, issues and so on that worklogs of a range have: those that the caller may see, and no others.
+///
+/// # Errors
+/// Those of a query.
+#[utoipa::path(post, path = "/api/v1/reports/values", request_body = ValuesInput, responses((status = 200, body = ValuesView), (status = 202, body = PreparationView), (status = 400, body = Problem), (status = 503, body = Problem)))]
+pub async fn values(
+    app: Shared,
+    caller: ContextCaller,
+    body: web::Json<ValuesInput>,
+) -> AppResult<HttpResponse> {
+    let limit = body.limit.unwrap_or(50);
+    if !(1..=1000).contains(&limit) {
+        return Err(AppError::invalid("limit", "limit_invalid", "limit is a number from 1 to 1000."));
+    }
+    if body.dimension.period().is_some() {
+        let detail = "Periods are not picked: the range says which days.";
+        return Err(AppError::invalid("dimension", "dimension_invalid", detail));
+    }
+    let definition =
+        Definition { range: body.range.clone(), rows: Some(vec![body.dimension]), ..Definition::default() };
+    let options = Options { names: true, count_hidden: false };
+    match report::answer(&app, &caller.0, definition.check()?, options).await? {
+        Answered::Preparing(preparation) => Ok(preparing(&preparation)),
+        Answered::Report(report) => {
+            let items = report.values(&body.search);
+            let count = items.len();
+            Ok(HttpResponse::Ok().json(ValuesView { items: items.into_iter().take(limit).collect(), count }))
         }
     }
 }

@@ -1,8 +1,8 @@
 //! THE table of every public path, grouped by who calls. Each route takes one kind of token.
 
 use super::{
-    descriptor, health, lifecycle, me, openapi, pages, privacy, receipts, reports, sync, tags, webhooks,
-    worklogs,
+    descriptor, exports, health, lifecycle, me, openapi, pages, privacy, receipts, reports, saved, sync,
+    tags, webhooks, worklogs,
 };
 use crate::auth::{Right, TokenKind};
 use actix_web::web::{self, ServiceConfig, delete, get, post, put};
@@ -85,7 +85,21 @@ pub fn all() -> Vec<Route> {
         route("DELETE", "/api/v1/tags/{tagId}", Context, || delete().to(tags::delete)).admin(),
         route("POST", "/api/v1/reports/query", Context, || post().to(reports::query)),
         route("POST", "/api/v1/reports/cost", Context, || post().to(reports::cost)),
+        route("POST", "/api/v1/reports/values", Context, || post().to(reports::values)),
+        route("POST", "/api/v1/reports/export", Context, || post().to(exports::now)).costly(),
         route("GET", "/api/v1/reports/preparations/{preparationId}", Context, || get().to(reports::preparation)),
+        route("GET", "/api/v1/reports", Context, || get().to(saved::list)),
+        route("POST", "/api/v1/reports", Context, || post().to(saved::create)),
+        route("GET", "/api/v1/reports/{reportId}", Context, || get().to(saved::one)),
+        route("PUT", "/api/v1/reports/{reportId}", Context, || put().to(saved::change)),
+        route("DELETE", "/api/v1/reports/{reportId}", Context, || delete().to(saved::delete)),
+        route("POST", "/api/v1/reports/{reportId}/duplicate", Context, || post().to(saved::duplicate)),
+        route("POST", "/api/v1/reports/{reportId}/query", Context, || post().to(saved::run)),
+        route("GET", "/api/v1/exports", Context, || get().to(exports::list)),
+        route("POST", "/api/v1/exports", Context, || post().to(exports::begin)).costly(),
+        route("GET", "/api/v1/exports/{exportId}", Context, || get().to(exports::one)),
+        route("GET", "/api/v1/exports/{exportId}/file", Context, || get().to(exports::fetch)),
+        route("DELETE", "/api/v1/exports/{exportId}", Context, || delete().to(exports::delete)),
         route("GET", "/api/v1/worklogs", Context, || get().to(worklogs::list)),
         route("GET", "/api/v1/issues/{issueId}/panel", Context, || get().to(worklogs::panel)),
         route("GET", "/api/v1/issues/{issueId}/worklogs", Context, || get().to(worklogs::of_issue)),

@@ -79,7 +79,7 @@ async fn lists_narrow_to_ones_own_without_the_report_right() {
     );
     assert_eq!(
         ben.get("/api/v1/me").await.json,
-        json!({ "accountId": BEN, "jiraAdmin": false, "mayReport": true })
+        json!({ "accountId": BEN, "jiraAdmin": false, "mayReport": true, "asksFor": [] })
     );
     assert_eq!(
         world.on(&world.other, BEN).get("/api/v1/me").await.json["mayReport"],

@@ -1,5 +1,9 @@
 //! Reports through the API: what is counted, for whom, and what is told about it.
 
+mod exports;
+mod rights;
+mod saved;
+
 use crate::support::client::Reply;
 use crate::support::{ANA, BEN, CLEO, Fixture, World};
 use hourbook_simulator::faults::Fault;

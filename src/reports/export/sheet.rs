@@ -4,7 +4,7 @@ use crate::reports::definition::{Dimension, Kind, Measure};
 use crate::reports::report::{Content, Report};
 use crate::reports::stamp::Stamp;
 use crate::reports::values::Value;
-use crate::reports::worklogs::Line;
+use crate::reports::worklogs::{self, Line};
 use hourbook_engine::aggregate::Cell;
 use hourbook_engine::tree::Node;
 use std::io;
@@ -156,7 +156,9 @@ fn head_of_measure(measure: Measure) -> &'static [&'static str] {
 
 fn of_measure(measure: Measure, value: Option<u64>) -> Vec<Field> {
     match (measure, value) {
-        (Measure::Seconds | Measure::Effective, Some(value)) => vec![Field::Seconds(value), Field::Hours(value)],
+        (Measure::Seconds | Measure::Effective, Some(value)) => {
+            vec![Field::Seconds(value), Field::Hours(value)]
+        }
         (_, Some(value)) => vec![Field::Count(value)],
         (_, None) => vec![Field::Empty; head_of_measure(measure).len()],
     }
@@ -191,13 +193,20 @@ impl Columns {
                 head
             }
         };
-        head.extend(self.measured().iter().flat_map(|measure| head_of_measure(*measure)).map(|name| (*name).to_owned()));
+        head.extend(
+            self.measured()
+                .iter()
+                .flat_map(|measure| head_of_measure(*measure))
+                .map(|name| (*name).to_owned()),
+        );
         for (_, column) in &self.columns {
             let names = self.measures.iter().flat_map(|measure| head_of_measure(*measure));
             head.extend(names.map(|name| format!("{column} {name}")));
         }
         match self.list {
-            Some(Kind::Overlaps) => head.extend(["overlap seconds", "overlap hours", "overlaps with"].map(str::to_owned)),
+            Some(Kind::Overlaps) => {
+                head.extend(["overlap seconds", "overlap hours", "overlaps with"].map(str::to_owned))
+            }
             Some(_) => head.extend(["tags", "comment", "restricted"].map(str::to_owned)),
             None => {}
         }
@@ -219,10 +228,22 @@ impl Columns {
         }
     }
 
+    /// How many rows there are between the head and the total.
+    pub fn count(&self, report: &Report) -> usize {
+        match &report.content {
+            Content::Table { rows, .. } => rows.iter().filter(|node| self.is_shown(node)).count(),
+            Content::Details { .. } | Content::Overlaps(_) => worklogs::count(report),
+        }
+    }
+
+    fn is_shown(&self, node: &Node) -> bool {
+        node.depth == self.levels.len() || node.rest_of.is_some()
+    }
+
     /// A row of the table; `None` for those that only sum up others.
     pub fn of_node(&self, report: &Report, at: usize) -> Option<Vec<Field>> {
         let Content::Table { rows, .. } = &report.content else { return None };
-        let node = rows.get(at).filter(|node| node.depth == self.levels.len() || node.rest_of.is_some())?;
+        let node = rows.get(at).filter(|node| self.is_shown(node))?;
         let mut fields = Vec::new();
         for (at, dimension) in self.levels.iter().enumerate() {
             match node.rest_of {

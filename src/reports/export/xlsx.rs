@@ -144,7 +144,9 @@ fn options() -> SimpleFileOptions {
 
 fn content_types(sheets: usize) -> String {
     let part = |at: usize| {
-        format!(r#"<Override PartName="/xl/worksheets/sheet{at}.xml" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml"/>"#)
+        format!(
+            r#"<Override PartName="/xl/worksheets/sheet{at}.xml" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml"/>"#
+        )
     };
     let sheets: String = (1..=sheets).map(part).collect();
     format!(
@@ -155,7 +157,13 @@ fn content_types(sheets: usize) -> String {
 
 fn book(sheets: usize) -> String {
     let sheet = |at: usize| {
-        let name = if at > sheets { "About".to_owned() } else if at == 1 { "Report".to_owned() } else { format!("Report {at}") };
+        let name = if at > sheets {
+            "About".to_owned()
+        } else if at == 1 {
+            "Report".to_owned()
+        } else {
+            format!("Report {at}")
+        };
         format!(r#"<sheet name="{name}" sheetId="{at}" r:id="rId{at}"/>"#)
     };
     let list: String = (1..=sheets + 1).map(sheet).collect();
@@ -167,7 +175,9 @@ fn book(sheets: usize) -> String {
 
 fn book_relations(sheets: usize) -> String {
     let part = |at: usize| {
-        format!(r#"<Relationship Id="rId{at}" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" Target="worksheets/sheet{at}.xml"/>"#)
+        format!(
+            r#"<Relationship Id="rId{at}" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" Target="worksheets/sheet{at}.xml"/>"#
+        )
     };
     let list: String = (1..=sheets).map(part).collect();
     format!(
@@ -206,7 +216,8 @@ fn cell(xml: &mut String, place: &Place, field: &Field, bold: bool) {
     let written = match field {
         Field::Empty => Ok(()),
         Field::Text(text) => {
-            let _ = write!(xml, r#"<c r="{place}" s="{text_format}" t="inlineStr"><is><t xml:space="preserve">"#);
+            let _ =
+                write!(xml, r#"<c r="{place}" s="{text_format}" t="inlineStr"><is><t xml:space="preserve">"#);
             escape(xml, text);
             xml.push_str("</t></is></c>");
             Ok(())
@@ -216,7 +227,10 @@ fn cell(xml: &mut String, place: &Place, field: &Field, bold: bool) {
         }
         Field::Hours(seconds) => {
             let format = if bold { Format::BoldDuration } else { Format::Duration } as u8;
-            #[expect(clippy::cast_precision_loss, reason = "spreadsheets count in doubles; seconds stand beside it")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "spreadsheets count in doubles; seconds stand beside it"
+            )]
             let days = *seconds as f64 / 86_400.0;
             write!(xml, r#"<c r="{place}" s="{format}"><v>{days}</v></c>"#)
         }

@@ -14,6 +14,7 @@ pub struct Client<'a> {
 pub struct Reply {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
+    pub bytes: Vec<u8>,
     pub text: String,
     /// Null where the body is no JSON.
     pub json: Value,
@@ -74,7 +75,8 @@ pub async fn send(
     }
     let response = request.send().await.expect("an answer");
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let text = response.text().await.expect("a body");
+    let bytes = response.bytes().await.expect("a body").to_vec();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
     let json = serde_json::from_str(&text).unwrap_or(Value::Null);
     if status >= 400 && !text.is_empty() {
         assert_eq!(
@@ -84,5 +86,5 @@ pub async fn send(
         );
         assert!(json["code"].is_string() && json["detail"].is_string(), "{text}");
     }
-    Reply { status, headers, text, json }
+    Reply { status, headers, bytes, text, json }
 }
