@@ -3,7 +3,7 @@
 CARGO ?= cargo
 ARGS ?=
 
-.PHONY: demo test bench chaos fuzz run setup
+.PHONY: demo test bench bench-full chaos fuzz run setup
 
 # The whole life of an installation against a simulated Jira Cloud; `make demo ARGS=--script` checks itself and ends.
 demo: setup
@@ -17,8 +17,17 @@ test: setup
 	$(CARGO) test --workspace --features demo
 
 # Figures, written to BENCHMARKS.md.
-bench: setup
+bench: setup target/bench-python
 	$(CARGO) bench --bench bench
+
+# The same with ten million worklogs in the reports.
+bench-full: setup target/bench-python
+	HOURBOOK_BENCH_LARGE=1 $(CARGO) bench --bench bench
+
+# DuckDB, a peer of the report engine.
+target/bench-python:
+	@python3 -m venv --help >/dev/null 2>&1 || (apt-get update -qq && apt-get install -y -qq python3-venv)
+	python3 -m venv $@.new && $@.new/bin/pip install --quiet duckdb==2.0.0 && mv $@.new $@
 
 # The copy under fire for ten minutes, with new seeds; CHAOS_SEED=7 replays one.
 chaos: setup

@@ -12,6 +12,7 @@ mod fleet;
 mod full_sync;
 mod load;
 mod process;
+mod reports;
 mod tenants;
 mod upsert;
 mod webhooks;
@@ -46,6 +47,10 @@ fn main() {
     }
     if is_wanted("fleet") {
         page += &runtime.block_on(fleet::run());
+    }
+    let large = std::env::var_os("HOURBOOK_BENCH_LARGE").is_some();
+    if is_wanted("reports") {
+        page += &reports::run(large);
     }
     print!("{page}");
     if !wanted.is_empty() {
