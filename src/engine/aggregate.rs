@@ -11,12 +11,11 @@ use crate::projection::Snapshot;
 use crate::scan::{Clock, Scan};
 use crate::segment::Segment;
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Groups that are kept as an array; more are kept in a map.
 const DENSE: u64 = 1 << 21;
-/// Larger than any place in the array, and three of it are still a number of 32 bits.
-const OUT: u32 = 1 << 30;
 
 /// What is asked.
 pub struct Question<'a> {
@@ -82,11 +81,11 @@ pub struct Cell {
     /// Effective time, seconds.
     pub effective: u64,
     /// Worklogs.
-    pub worklogs: u64,
+    pub worklogs: u32,
     /// People, if they were asked for.
-    pub people: u64,
+    pub people: u32,
     /// Days with work, if they were asked for.
-    pub days: u64,
+    pub days: u32,
 }
 
 impl Cell {
@@ -115,34 +114,32 @@ type Wanted = [bool; LEVELS];
 
 /// Answers a question.
 pub fn totals(question: &Question<'_>) -> Totals {
-    let mut sums: Vec<(Wanted, Cells)> = Vec::new();
     let all = wanted(question.rows, question.columns, question.rows);
     let distinct = Distinct::of(question, &all);
-    let mut cells = |depth: usize, columns: bool| {
-        let wanted = wanted(question.rows, columns, depth);
-        let finer = sums.iter().find(|(finer, _)| {
-            (0..LEVELS).all(|level| match (finer[level], wanted[level]) {
-                (true, false) => !question.many[level],
-                (has, needs) => has == needs,
-            })
-        });
-        let mut cells = match finer {
-            Some((_, finer)) => roll_up(finer, &wanted),
-            None => from_rows(question, &wanted),
-        };
-        sums.push((wanted, cells.clone()));
-        distinct.fill(&wanted, &mut cells);
-        cells
-    };
-    let mut totals = Totals::default();
+    // From the finest to the coarsest.
+    let mut made: Vec<(bool, Wanted, Cells)> = Vec::new();
     for depth in (0..=question.rows).rev() {
-        if question.columns {
-            totals.columns.push(cells(depth, true));
+        for columns in [true, false].into_iter().filter(|columns| question.columns || !columns) {
+            let wanted = wanted(question.rows, columns, depth);
+            // The coarsest of those that will do: it has the fewest cells.
+            let finer = made.iter().rev().find(|(_, finer, _)| {
+                (0..LEVELS).all(|level| match (finer[level], wanted[level]) {
+                    (true, false) => !question.many[level],
+                    (has, needs) => has == needs,
+                })
+            });
+            let mut cells = match finer {
+                Some((_, _, finer)) => roll_up(finer, &wanted),
+                None => from_rows(question, &wanted),
+            };
+            distinct.fill(&wanted, &mut cells);
+            made.push((columns, wanted, cells));
         }
-        totals.rows.push(cells(depth, false));
     }
-    totals.rows.reverse();
-    totals.columns.reverse();
+    let mut totals = Totals::default();
+    for (columns, _, cells) in made.into_iter().rev() {
+        if columns { totals.columns.push(cells) } else { totals.rows.push(cells) }
+    }
     totals
 }
 
@@ -155,43 +152,57 @@ fn reduce(key: &Key, wanted: &Wanted) -> Key {
 }
 
 fn roll_up(finer: &Cells, wanted: &Wanted) -> Cells {
-    let mut sums: FxHashMap<Key, Cell> = FxHashMap::default();
-    for (key, cell) in finer {
-        sums.entry(reduce(key, wanted)).or_default().add(cell);
+    let mut cells = Cells::new();
+    let add = |cells: &mut Cells, key: Key, cell: &Cell| match cells.last_mut() {
+        Some((last, sums)) if *last == key => sums.add(cell),
+        _ => {
+            let mut sums = Cell::default();
+            sums.add(cell);
+            cells.push((key, sums));
+        }
+    };
+    // Where the last level goes, what belongs together lies together already.
+    finer.iter().for_each(|(key, cell)| add(&mut cells, reduce(key, wanted), cell));
+    if cells.is_sorted_by_key(|(key, _)| *key) {
+        return cells;
     }
-    sorted(sums.into_iter())
+    cells.sort_unstable_by_key(|(key, _)| *key);
+    let mut merged = Cells::new();
+    cells.iter().for_each(|(key, cell)| add(&mut merged, *key, cell));
+    merged
 }
 
-fn sorted(cells: impl Iterator<Item = (Key, Cell)>) -> Cells {
-    let mut cells: Cells = cells.collect();
-    cells.sort_unstable_by_key(|(key, _)| *key);
+/// In the order of their values, which the finest ones mostly come in.
+fn sorted(mut cells: Cells) -> Cells {
+    if !cells.is_sorted_by_key(|(key, _)| *key) {
+        cells.sort_unstable_by_key(|(key, _)| *key);
+    }
     cells
 }
 
 /// The axes, with only some levels told apart, and how a group's number comes from theirs.
-struct Grid {
-    accounts: Axis,
-    slots: Axis,
-    tagsets: Axis,
-    days: Axis,
+struct Grid<'a> {
+    accounts: Cow<'a, Axis>,
+    slots: Cow<'a, Axis>,
+    tagsets: Cow<'a, Axis>,
+    days: Cow<'a, Axis>,
     /// Of accounts, slots, sets of tags and days.
     strides: [u64; 4],
     size: u64,
 }
 
-impl Grid {
-    fn new(question: &Question<'_>, wanted: &Wanted) -> Self {
+impl<'a> Grid<'a> {
+    fn new(question: &Question<'a>, wanted: &Wanted) -> Self {
         let (accounts, slots) = (question.accounts.project(wanted), question.slots.project(wanted));
         let (tagsets, days) = (question.tagsets.project(wanted), question.days.project(wanted));
         let mut size = 1_u64;
-        // Days vary fastest: rows are in their order, so that what is added to lies close together.
         let mut stride = |axis: &Axis| {
             let stride = size;
             size = size.saturating_mul(axis.len().max(1) as u64);
             stride
         };
-        let days_stride = stride(&days);
-        let strides = [stride(&accounts), stride(&slots), stride(&tagsets), days_stride];
+        // Days vary slowest: rows are in their order, so that what is added to lies close together.
+        let strides = [stride(&accounts), stride(&slots), stride(&tagsets), stride(&days)];
         Self { accounts, slots, tagsets, days, strides, size }
     }
 
@@ -208,6 +219,31 @@ impl Grid {
         let parts: [Key; 4] = std::array::from_fn(|at| part(axes[at], self.strides[at]));
         // Each level is decided by one axis; the others have 0 there.
         std::array::from_fn(|level| parts.iter().map(|part| part[level]).sum())
+    }
+
+    /// Tells all groups with their values: in the order of these, as long as no axis decides levels on both sides of
+    /// another's.
+    fn each(&self, mut tell: impl FnMut(usize, Key)) {
+        let strides = self.strides.map(|stride| usize::try_from(stride).unwrap_or(usize::MAX));
+        let [accounts, slots, tagsets, days] = strides;
+        let mut axes: [(&Axis, usize); 4] =
+            [(&self.accounts, accounts), (&self.slots, slots), (&self.tagsets, tagsets), (&self.days, days)];
+        axes.sort_by_key(|(axis, _)| axis.first_level());
+        let [first, second, third, fourth] = axes.map(|(axis, stride)| {
+            move |(at, key): (usize, Key)| {
+                let and = move |(group, own): (usize, &Key)| {
+                    (at + group * stride, std::array::from_fn(|level| key[level] + own[level]))
+                };
+                axis.keys().iter().enumerate().map(and)
+            }
+        });
+        for one in first((0, Key::default())) {
+            for two in second(one) {
+                for three in third(two) {
+                    fourth(three).for_each(|(at, key)| tell(at, key));
+                }
+            }
+        }
     }
 
     /// For each day its group.
@@ -238,35 +274,62 @@ impl Grid {
 
 /// Sums while they are made.
 enum Sums {
-    Dense(Vec<Sum>),
-    Sparse(FxHashMap<u64, Sum>),
+    /// Effective seconds lie beside the others, and only if they are asked for.
+    Dense {
+        sums: Vec<Sum>,
+        effective: Vec<u64>,
+    },
+    Sparse(FxHashMap<u64, (Sum, u64)>),
 }
 
 #[derive(Clone, Copy, Default)]
 struct Sum {
     seconds: u64,
     worklogs: u64,
-    effective: u64,
 }
 
 impl Sums {
-    fn at(&mut self, group: u64) -> &mut Sum {
-        match self {
-            Self::Dense(sums) => &mut sums[usize::try_from(group).unwrap_or(usize::MAX)],
-            Self::Sparse(sums) => sums.entry(group).or_default(),
+    fn add(&mut self, group: u64, seconds: u32, more: u32) {
+        let (sum, effective) = match self {
+            Self::Dense { sums, effective } => {
+                let at = usize::try_from(group).unwrap_or(usize::MAX);
+                (&mut sums[at], effective.get_mut(at))
+            }
+            Self::Sparse(sums) => {
+                let (sum, effective) = sums.entry(group).or_default();
+                (sum, Some(effective))
+            }
+        };
+        sum.seconds += u64::from(seconds);
+        sum.worklogs += 1;
+        if let Some(effective) = effective {
+            *effective += u64::from(more);
         }
     }
 
-    fn cells(self, grid: &Grid) -> Cells {
-        let cell = |(group, sum): (u64, Sum)| {
-            let Sum { seconds, worklogs, effective } = sum;
-            (grid.key(group), Cell { seconds, effective, worklogs, ..Cell::default() })
+    fn cells(self, grid: &Grid<'_>) -> Cells {
+        let cell = |key: Key, sum: Sum, effective: u64| {
+            let Sum { seconds, worklogs } = sum;
+            // A segment has fewer than 2^32 rows.
+            let worklogs = u32::try_from(worklogs).unwrap_or(u32::MAX);
+            (key, Cell { seconds, effective, worklogs, ..Cell::default() })
         };
-        let counted = |(_, sum): &(u64, Sum)| sum.worklogs > 0;
-        match self {
-            Self::Dense(sums) => sorted((0_u64..).zip(sums).filter(counted).map(cell)),
-            Self::Sparse(sums) => sorted(sums.into_iter().filter(counted).map(cell)),
-        }
+        sorted(match self {
+            Self::Dense { sums, effective } => {
+                let counted = sums.iter().filter(|sum| sum.worklogs > 0).count();
+                let mut cells = Cells::with_capacity(counted);
+                grid.each(|at, key| {
+                    if sums[at].worklogs > 0 {
+                        cells.push(cell(key, sums[at], effective.get(at).copied().unwrap_or(0)));
+                    }
+                });
+                cells
+            }
+            Self::Sparse(sums) => {
+                let cell = |(group, (sum, effective))| cell(grid.key(group), sum, effective);
+                sums.into_iter().map(cell).collect()
+            }
+        })
     }
 }
 
@@ -276,16 +339,24 @@ fn from_rows(question: &Question<'_>, wanted: &Wanted) -> Cells {
     let is_dense = grid.size <= DENSE;
     let mut sums = if is_dense {
         // One place more, for what counts under nothing.
-        Sums::Dense(vec![Sum::default(); usize::try_from(grid.size + 1).unwrap_or(1)])
+        let places = usize::try_from(grid.size + 1).unwrap_or(1);
+        let effective = if question.effective.is_some() { places } else { 0 };
+        Sums::Dense { sums: vec![Sum::default(); places], effective: vec![0; effective] }
     } else {
         Sums::Sparse(FxHashMap::default())
     };
     for (at, part) in question.snapshot.parts().into_iter().enumerate() {
+        if part.segment.is_empty() {
+            continue;
+        }
         let scan = Scan::new(part, question.clock, question.accounts, question.slots);
         match &mut sums {
-            Sums::Dense(sums) if !grid.has_many() => {
+            Sums::Dense { sums, effective } if !grid.has_many() => {
                 let tables = Tables::new(question, &grid);
-                tables.add_all(&scan, part.segment, &days, question.effective.map(|all| (all, at)), sums);
+                tables.add_all(&scan, part.segment, &days, sums);
+                if let Some(all) = question.effective {
+                    tables.add_effective(&scan, part.segment, &days, all.of_part(at), effective);
+                }
             }
             sums => add_each(question, &grid, &scan, (at, part.segment), &days, false, sums),
         }
@@ -294,16 +365,13 @@ fn from_rows(question: &Question<'_>, wanted: &Wanted) -> Cells {
             add_each(question, &grid, &scan, (at, part.segment), &days, true, &mut sums);
         }
     }
-    if let Sums::Dense(sums) = &mut sums {
-        sums.pop();
-    }
     sums.cells(&grid)
 }
 
 /// Adds row by row: for rows that count several times, and for more groups than an array holds.
 fn add_each(
     question: &Question<'_>,
-    grid: &Grid,
+    grid: &Grid<'_>,
     scan: &Scan<'_>,
     (at, segment): (usize, &Segment),
     days: &[u32],
@@ -314,49 +382,39 @@ fn add_each(
         for row in rows.filter(|_| day != SKIP) {
             let effective = question.effective.map_or(0, |all| all.seconds(Place { part: at, row }));
             grid.each_group(segment, row, day, own, |group| {
-                let sum = sums.at(group);
-                sum.seconds += u64::from(segment.seconds[row]);
-                sum.worklogs += 1;
-                sum.effective += u64::from(effective);
+                sums.add(group, segment.seconds[row], effective);
             });
         }
     });
 }
 
 /// What each member adds to a group's number, for rows that count once at most.
-struct Tables {
+struct Tables<'a> {
     /// Without it every account counts under one group.
-    accounts: Option<Vec<u32>>,
-    slots: Vec<u32>,
-    tagsets: Option<Vec<u32>>,
+    accounts: Option<Cow<'a, [u32]>>,
+    slots: Cow<'a, [u32]>,
+    tagsets: Option<Cow<'a, [u32]>>,
     by_day: u32,
     size: u32,
 }
 
-impl Tables {
-    fn new(question: &Question<'_>, grid: &Grid) -> Self {
-        let stride = |at: usize| u32::try_from(grid.strides[at]).unwrap_or(OUT);
+impl<'a> Tables<'a> {
+    fn new(question: &Question<'_>, grid: &'a Grid<'_>) -> Self {
+        let stride = |at: usize| u32::try_from(grid.strides[at]).unwrap_or(SKIP);
         let snapshot = question.snapshot;
-        let table = |axis: &Axis, members: usize, at: usize| {
-            (!axis.is_trivial(members)).then(|| axis.table(members, stride(at), OUT))
+        let table = |axis: &'a Axis, members: usize, at: usize| {
+            (!axis.is_trivial(members)).then(|| axis.table(members, stride(at)))
         };
         Self {
             accounts: table(&grid.accounts, snapshot.accounts().len(), 0),
-            slots: grid.slots.table(snapshot.slots().len(), stride(1), OUT),
+            slots: grid.slots.table(snapshot.slots().len(), stride(1)),
             tagsets: table(&grid.tagsets, snapshot.tagsets().len(), 2),
             by_day: stride(3),
-            size: u32::try_from(grid.size).unwrap_or(OUT),
+            size: u32::try_from(grid.size).unwrap_or(SKIP),
         }
     }
 
-    fn add_all(
-        &self,
-        scan: &Scan<'_>,
-        segment: &Segment,
-        days: &[u32],
-        effective: Option<(&Effective, usize)>,
-        sums: &mut [Sum],
-    ) {
+    fn add_all(&self, scan: &Scan<'_>, segment: &Segment, days: &[u32], sums: &mut [Sum]) {
         scan.runs(days, |rows, day| {
             if day == SKIP {
                 return;
@@ -379,11 +437,20 @@ impl Tables {
                     });
                 }
             }
-            if let Some((effective, part)) = effective {
-                let (column, first) = effective.of_part(part);
-                for row in rows {
-                    sums[self.group(segment, row, offset)].effective += u64::from(column[row - first]);
-                }
+        });
+    }
+
+    fn add_effective(
+        &self,
+        scan: &Scan<'_>,
+        segment: &Segment,
+        days: &[u32],
+        (column, first): (&[u32], usize),
+        sums: &mut [u64],
+    ) {
+        scan.runs(days, |rows, day| {
+            for row in rows.filter(|_| day != SKIP) {
+                sums[self.group(segment, row, day * self.by_day)] += u64::from(column[row - first]);
             }
         });
     }
@@ -401,7 +468,7 @@ impl Tables {
     }
 
     fn group(&self, segment: &Segment, row: usize, offset: u32) -> usize {
-        let of = |table: &Option<Vec<u32>>, column: &[u32]| {
+        let of = |table: &Option<Cow<'_, [u32]>>, column: &[u32]| {
             table.as_ref().map_or(0, |table| table[column[row] as usize])
         };
         let group = offset
@@ -460,7 +527,7 @@ impl Distinct {
         let count = |found: &[(Key, u32)]| {
             let different: FxHashSet<(Key, u32)> =
                 found.iter().map(|(key, member)| (reduce(key, wanted), *member)).collect();
-            let mut counts: FxHashMap<Key, u64> = FxHashMap::default();
+            let mut counts: FxHashMap<Key, u32> = FxHashMap::default();
             different.into_iter().for_each(|(key, _)| *counts.entry(key).or_default() += 1);
             counts
         };

@@ -1,6 +1,7 @@
 //! Axes: under which groups the members of a dictionary (accounts, slots, sets of tags, days) count.
 
 use rustc_hash::FxHashMap;
+use std::borrow::Cow;
 
 /// Levels of rows, and one of columns.
 pub const LEVELS: usize = 5;
@@ -8,8 +9,9 @@ pub const LEVELS: usize = 5;
 /// The value of each level; levels that do not matter are 0.
 pub type Key = [u32; LEVELS];
 
-/// A member that counts under nothing: out of a filter, or not to be seen.
-pub const SKIP: u32 = u32::MAX;
+/// A member that counts under nothing: out of a filter, or not to be seen. Larger than any group, and three of it are
+/// still a number of 32 bits.
+pub const SKIP: u32 = 1 << 30;
 
 /// Set on what stands in [`Axis::of`] for members that count under several groups.
 const MANY: u32 = 1 << 31;
@@ -138,17 +140,30 @@ impl Axis {
         self.groups.len()
     }
 
+    /// The first level that it decides; behind all others if it decides none.
+    pub(crate) fn first_level(&self) -> usize {
+        self.levels.first().copied().unwrap_or(LEVELS)
+    }
+
+    /// The values of all groups.
+    pub(crate) fn keys(&self) -> &[Key] {
+        &self.groups
+    }
+
     /// The values of a group.
     pub(crate) fn key(&self, group: usize) -> Key {
         self.groups.get(group).copied().unwrap_or_default()
     }
 
-    /// For each member `group × stride`, or `skip`. Only for an axis without members of several groups.
-    pub(crate) fn table(&self, members: usize, stride: u32, skip: u32) -> Vec<u32> {
-        let entry = |entry: &u32| if *entry == SKIP { skip } else { *entry * stride };
+    /// For each member `group × stride`, or [`SKIP`]. Only for an axis without members of several groups.
+    pub(crate) fn table(&self, members: usize, stride: u32) -> Cow<'_, [u32]> {
+        if self.of.len() >= members && (stride == 1 || self.groups.len() <= 1) {
+            return Cow::Borrowed(&self.of);
+        }
+        let entry = |entry: &u32| if *entry == SKIP { SKIP } else { *entry * stride };
         let mut table: Vec<u32> = self.of.iter().map(entry).collect();
-        table.resize(members.max(table.len()), skip);
-        table
+        table.resize(members.max(table.len()), SKIP);
+        Cow::Owned(table)
     }
 
     /// Whether every member counts, under the one group that there is.
@@ -162,10 +177,10 @@ impl Axis {
     }
 
     /// The same members with only some of the levels told apart.
-    pub(crate) fn project(&self, wanted: &[bool; LEVELS]) -> Self {
+    pub(crate) fn project(&self, wanted: &[bool; LEVELS]) -> Cow<'_, Self> {
         let levels: Vec<usize> = self.levels.iter().copied().filter(|level| wanted[*level]).collect();
         if levels == self.levels {
-            return self.clone();
+            return Cow::Borrowed(self);
         }
         let mut projected = Self::new(&levels, self.of.len());
         let reduce = |group: u32| {
@@ -189,6 +204,6 @@ impl Axis {
             let keys: Vec<Key> = self.groups_of(member).map(reduce).collect();
             projected.count_as(member, &keys);
         }
-        projected
+        Cow::Owned(projected)
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::segment::{Row, Segment};
 use rustc_hash::FxHashMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What stands for nothing: the empty set of tags.
@@ -52,11 +53,13 @@ pub struct Slot {
 #[derive(Debug, Clone)]
 struct Dictionaries {
     accounts: Vec<Arc<str>>,
-    account_codes: FxHashMap<Arc<str>, u32>,
+    account_codes: HashMap<Arc<str>, u32>,
     slots: Vec<Slot>,
-    slot_codes: FxHashMap<Slot, u32>,
+    /// Slots of issues by issue, of restricted worklogs by worklog and issue.
+    issue_codes: FxHashMap<i64, u32>,
+    restricted_codes: FxHashMap<(i64, i64), u32>,
     tagsets: Vec<Arc<[i64]>>,
-    tagset_codes: FxHashMap<Arc<[i64]>, u32>,
+    tagset_codes: HashMap<Arc<[i64]>, u32>,
 }
 
 impl Default for Dictionaries {
@@ -64,11 +67,12 @@ impl Default for Dictionaries {
         let empty: Arc<[i64]> = Arc::from([]);
         Self {
             accounts: Vec::new(),
-            account_codes: FxHashMap::default(),
+            account_codes: HashMap::new(),
             slots: Vec::new(),
-            slot_codes: FxHashMap::default(),
+            issue_codes: FxHashMap::default(),
+            restricted_codes: FxHashMap::default(),
             tagsets: vec![Arc::clone(&empty)],
-            tagset_codes: FxHashMap::from_iter([(empty, NO_TAGS)]),
+            tagset_codes: HashMap::from([(empty, NO_TAGS)]),
         }
     }
 }
@@ -90,10 +94,21 @@ impl Dictionaries {
 
     fn slot(&mut self, slot: Slot) -> u32 {
         let slots = &mut self.slots;
-        *self.slot_codes.entry(slot).or_insert_with(|| {
+        let new = || {
             slots.push(slot);
             next_code(slots) - 1
-        })
+        };
+        match slot.restricted {
+            None => *self.issue_codes.entry(slot.issue).or_insert_with(new),
+            Some(id) => *self.restricted_codes.entry((id, slot.issue)).or_insert_with(new),
+        }
+    }
+
+    fn known_slot(&self, slot: Slot) -> Option<u32> {
+        match slot.restricted {
+            None => self.issue_codes.get(&slot.issue).copied(),
+            Some(id) => self.restricted_codes.get(&(id, slot.issue)).copied(),
+        }
     }
 
     /// `tags` ascending, each once.
@@ -124,7 +139,7 @@ impl Dictionaries {
             start: worklog.start(),
             id: worklog.id,
             account: *self.account_codes.get(worklog.account)?,
-            slot: *self.slot_codes.get(&worklog.slot())?,
+            slot: self.known_slot(worklog.slot())?,
             seconds: worklog.counted_seconds(),
             tagset: *self.tagset_codes.get(tags)?,
         })
@@ -139,7 +154,8 @@ impl Dictionaries {
             + tagsets
             + map(self.account_codes.capacity(), 24)
             + map(self.tagset_codes.capacity(), 24)
-            + map(self.slot_codes.capacity(), 32)
+            + map(self.issue_codes.capacity(), 16)
+            + map(self.restricted_codes.capacity(), 24)
             + 24 * self.slots.capacity()
     }
 }
@@ -306,7 +322,8 @@ impl Builder {
     }
 
     /// The snapshot of what was taken in.
-    pub fn build(self) -> Snapshot {
+    pub fn build(mut self) -> Snapshot {
+        self.dictionaries.slots.shrink_to_fit();
         Snapshot {
             dictionaries: Arc::new(self.dictionaries),
             base: Arc::new(Segment::new(self.rows)),

@@ -31,8 +31,8 @@ pub fn rows(totals: &Totals, order: &impl Order, top: Option<usize>) -> Vec<Node
     let tree = Tree { totals, order, column: totals.rows.len().saturating_sub(1) };
     let mut nodes = Vec::with_capacity(totals.rows.iter().skip(1).map(Vec::len).sum());
     let Some(first) = totals.rows.get(1) else { return nodes };
-    let groups = tree.sorted(0, &(0..first.len()));
-    let kept = top.unwrap_or(usize::MAX).min(groups.len());
+    let kept = top.unwrap_or(usize::MAX).min(first.len());
+    let groups = tree.sorted(0, &(0..first.len()), kept);
     for at in &groups[..kept] {
         tree.descend(1, *at, &mut nodes);
     }
@@ -70,14 +70,20 @@ struct Tree<'a, O> {
 }
 
 impl<O: Order> Tree<'_, O> {
-    /// Positions of siblings in their order.
-    fn sorted(&self, level: usize, siblings: &Range<usize>) -> Vec<usize> {
+    /// Positions of siblings, the first `kept` of them in their order.
+    fn sorted(&self, level: usize, siblings: &Range<usize>, kept: usize) -> Vec<usize> {
         let cells = &self.totals.rows[level + 1];
         let mut groups: Vec<usize> = siblings.clone().collect();
-        groups.sort_by(|one, other| {
-            let ((one, one_cell), (other, other_cell)) = (&cells[*one], &cells[*other]);
-            self.order.compare(level, (one[level], one_cell), (other[level], other_cell))
-        });
+        let compare = |one: &usize, other: &usize| {
+            let ((one_key, one_cell), (other_key, other_cell)) = (&cells[*one], &cells[*other]);
+            let order = self.order.compare(level, (one_key[level], one_cell), (other_key[level], other_cell));
+            order.then(one.cmp(other))
+        };
+        if kept > 0 && kept < groups.len() {
+            groups.select_nth_unstable_by(kept - 1, compare);
+        }
+        let kept = kept.min(groups.len());
+        groups[..kept].sort_unstable_by(compare);
         groups
     }
 
@@ -90,7 +96,7 @@ impl<O: Order> Tree<'_, O> {
             .map(|cells| by_column(&cells[with_prefix(cells, &key, depth)], self.column));
         nodes.push(Node { depth, key, cell, columns: columns.unwrap_or_default(), rest_of: None });
         if let Some(children) = self.totals.rows.get(depth + 1) {
-            for child in self.sorted(depth, &with_prefix(children, &key, depth)) {
+            for child in self.sorted(depth, &with_prefix(children, &key, depth), usize::MAX) {
                 self.descend(depth + 1, child, nodes);
             }
         }

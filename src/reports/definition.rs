@@ -238,9 +238,9 @@ impl Measure {
         match self {
             Self::Seconds => Some(cell.seconds),
             Self::Effective => Some(cell.effective),
-            Self::Worklogs => Some(cell.worklogs),
-            Self::People => (!is_rest).then_some(cell.people),
-            Self::Days => (!is_rest).then_some(cell.days),
+            Self::Worklogs => Some(cell.worklogs.into()),
+            Self::People => (!is_rest).then_some(cell.people.into()),
+            Self::Days => (!is_rest).then_some(cell.days.into()),
         }
     }
 

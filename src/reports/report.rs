@@ -222,9 +222,9 @@ impl Order for ByName<'_> {
         let measure = |cell: &Cell| match sort.by {
             SortBy::Seconds => cell.seconds,
             SortBy::Effective => cell.effective,
-            SortBy::Worklogs => cell.worklogs,
-            SortBy::People => cell.people,
-            SortBy::Days => cell.days,
+            SortBy::Worklogs => cell.worklogs.into(),
+            SortBy::People => cell.people.into(),
+            SortBy::Days => cell.days.into(),
             SortBy::Name | SortBy::Started => 0,
         };
         let by_measure = measure(one.1).cmp(&measure(other.1));

@@ -131,7 +131,7 @@ impl Stamp {
             computed_at: time::rfc3339(about.now),
             state: warnings.first().map_or("inStep", |warning| warning.code),
             warnings,
-            worklogs: total.worklogs,
+            worklogs: total.worklogs.into(),
             pending: about.pending,
             zone: ZoneView {
                 rule: scope.zone.rule,

@@ -101,7 +101,7 @@ pub fn is_own(snapshot: &Snapshot, id: i64) -> bool {
 struct Group {
     seconds: u64,
     effective: u64,
-    worklogs: u64,
+    worklogs: u32,
     people: BTreeSet<u8>,
     days: BTreeSet<NaiveDate>,
 }
@@ -126,8 +126,8 @@ impl Answer {
                     seconds: group.seconds,
                     effective: group.effective,
                     worklogs: group.worklogs,
-                    people: group.people.len() as u64,
-                    days: group.days.len() as u64,
+                    people: u32::try_from(group.people.len()).expect("few"),
+                    days: u32::try_from(group.days.len()).expect("few"),
                 };
                 (*key, cell)
             })
