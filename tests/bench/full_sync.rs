@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-const SECRET: &str = "bench-secret-0123456789abcdef";
-const CLIENT: &str = "bench-client";
+pub const SECRET: &str = "bench-secret-0123456789abcdef";
+pub const CLIENT: &str = "bench-client";
 
-async fn install(http: &reqwest::Client, server: &Server, cloud: &Cloud, site: &str) {
+pub async fn install(http: &reqwest::Client, server: &Server, cloud: &Cloud, site: &str) {
     let key = cloud.install_key();
     let now = Clock::system().now_secs();
     let claims = json!({ "iss": CLIENT, "iat": now, "exp": now + 60, "aud": [server.url], "qsh": qsh::hash("POST", "/connect/installed") });
@@ -28,7 +28,7 @@ async fn install(http: &reqwest::Client, server: &Server, cloud: &Cloud, site: &
     assert_eq!(request.send().await.unwrap().status(), 204);
 }
 
-async fn sync_state(http: &reqwest::Client, server: &Server) -> Value {
+pub async fn sync_state(http: &reqwest::Client, server: &Server) -> Value {
     let now = Clock::system().now_secs();
     let token = tokens::hs256(
         &json!({ "iss": CLIENT, "iat": now, "exp": now + 60, "sub": "somebody", "qsh": "context-qsh" }),
@@ -37,6 +37,21 @@ async fn sync_state(http: &reqwest::Client, server: &Server) -> Value {
     let request =
         http.get(format!("{}/api/v1/sync", server.url)).header("Authorization", format!("JWT {token}"));
     request.send().await.unwrap().json().await.unwrap()
+}
+
+/// Waits for the end of the first sync.
+pub async fn synced(http: &reqwest::Client, server: &Server, worklogs: usize) {
+    let begun = Instant::now();
+    loop {
+        let state = sync_state(http, server).await;
+        if state["runs"][0]["state"] == "done" {
+            assert_eq!(state["worklogs"], worklogs, "{state}");
+            return;
+        }
+        assert_ne!(state["state"], "failed", "{state}");
+        assert!(begun.elapsed() < Duration::from_secs(600), "{state}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// The same calls, four in flight, bodies dropped.
@@ -96,16 +111,7 @@ pub async fn run() -> String {
         let before = server.memory("VmRSS");
         let begun = Instant::now();
         install(&http, &server, &cloud, &site.url).await;
-        loop {
-            let state = sync_state(&http, &server).await;
-            if state["runs"][0]["state"] == "done" {
-                assert_eq!(state["worklogs"], worklogs, "{state}");
-                break;
-            }
-            assert_ne!(state["state"], "failed", "{state}");
-            assert!(begun.elapsed() < Duration::from_secs(600), "{state}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        synced(&http, &server, worklogs).await;
         let full = begun.elapsed().as_secs_f64();
         let alone = alone.as_secs_f64();
         let _ = writeln!(

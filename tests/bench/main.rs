@@ -12,6 +12,7 @@ mod fleet;
 mod full_sync;
 mod load;
 mod process;
+mod report_server;
 mod reports;
 mod tenants;
 mod upsert;
@@ -49,8 +50,11 @@ fn main() {
         page += &runtime.block_on(fleet::run());
     }
     let large = std::env::var_os("HOURBOOK_BENCH_LARGE").is_some();
-    if is_wanted("reports") {
+    if is_wanted("engine") {
         page += &reports::run(large);
+    }
+    if is_wanted("report_server") {
+        page += &runtime.block_on(report_server::run());
     }
     print!("{page}");
     if !wanted.is_empty() {
