@@ -16,6 +16,7 @@ use crate::jira::worklogs::LIST_MAX;
 use answers::{LONGEST_MS, Question};
 use hourbook_store::tenant::settings;
 use hourbook_store::tenant::worklogs::{Visibility, Worklog};
+use rustc_hash::FxHashSet;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -139,7 +140,7 @@ pub fn known_browsable(
     caller: &Caller,
     issues: impl Iterator<Item = i64>,
     freshness: Freshness,
-) -> (HashSet<i64>, Vec<i64>) {
+) -> (FxHashSet<i64>, Vec<i64>) {
     let when = (app.clock.now_ms(), freshness.ms());
     let sorted = app.permissions.sort(caller, issues, Question::Browse, when);
     (sorted.allowed, sorted.unknown)
@@ -162,7 +163,7 @@ pub async fn ask_browsable(app: &App, caller: &Caller, issues: &[i64]) -> Result
 ///
 /// # Errors
 /// When Jira cannot be asked: never a smaller answer.
-pub async fn browsable(app: &App, caller: &Caller, issues: &HashSet<i64>) -> AppResult<HashSet<i64>> {
+pub async fn browsable(app: &App, caller: &Caller, issues: &HashSet<i64>) -> AppResult<FxHashSet<i64>> {
     let (mut allowed, unknown) = known_browsable(app, caller, issues.iter().copied(), Freshness::Reads);
     for some in unknown.chunks(CHECK_MAX) {
         let granted = ask_browsable(app, caller, some).await?;
@@ -188,7 +189,7 @@ pub async fn restricted_visible(
     caller: &Caller,
     ids: &[i64],
     freshness: Freshness,
-) -> AppResult<HashSet<i64>> {
+) -> AppResult<FxHashSet<i64>> {
     let now = app.clock.now_ms();
     let when = (now, freshness.ms());
     let sorted = app.permissions.sort(caller, ids.iter().copied(), Question::Restricted, when);
@@ -233,7 +234,7 @@ pub async fn visible(app: &App, caller: &Caller, mut worklogs: Vec<Worklog>) -> 
         .map(|worklog| worklog.id)
         .collect();
     let shown = if restricted.is_empty() {
-        HashSet::new()
+        FxHashSet::default()
     } else {
         restricted_visible(app, caller, &restricted, Freshness::Reads).await?
     };

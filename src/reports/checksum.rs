@@ -1,10 +1,16 @@
 //! The checksum of a result: over ids and numbers, not over names, and the same in whatever order it is shown.
 
 use super::report::{Content, Report, row_at};
+use super::scope::Scope;
 use hourbook_engine::aggregate::Cell;
+use hourbook_engine::effective::Effective;
+use hourbook_engine::list::List;
 use hourbook_engine::tree::Node;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
+
+/// Bytes that are digested at once.
+const PIECE: usize = 64 * 1024;
 
 /// Of a whole report.
 pub fn of(report: &Report) -> String {
@@ -19,24 +25,7 @@ pub fn of(report: &Report) -> String {
             lines.sort_unstable();
             lines.iter().for_each(|line| digest.update(line));
         }
-        Content::Details { list, effective } => {
-            // Worklogs have ids of their own: the sum of their digests does not depend on their order.
-            let mut sum = [0_u64; 4];
-            for place in list.page(0, usize::MAX) {
-                let row = row_at(&report.scope, place);
-                let effective = effective.as_ref().map_or(0, |all| all.seconds(place));
-                let mut one = Sha256::new();
-                one.update(row.id.to_be_bytes());
-                one.update(row.start.to_be_bytes());
-                one.update(row.seconds.to_be_bytes());
-                one.update(effective.to_be_bytes());
-                let one = one.finalize();
-                for (sum, part) in sum.iter_mut().zip(one.as_chunks::<8>().0) {
-                    *sum = sum.wrapping_add(u64::from_be_bytes(*part));
-                }
-            }
-            sum.iter().for_each(|sum| digest.update(sum.to_be_bytes()));
-        }
+        Content::Details { .. } => digest.update(report.digest.unwrap_or_default()),
         Content::Overlaps(overlaps) => {
             let mut lines: Vec<_> = overlaps
                 .iter()
@@ -47,6 +36,25 @@ pub fn of(report: &Report) -> String {
         }
     }
     hex::encode(digest.finalize())
+}
+
+/// Of worklogs by start and id.
+pub fn of_list(scope: &Scope, list: &List, effective: Option<&Effective>) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    let mut piece = Vec::with_capacity(PIECE + 24);
+    for place in list.page(0, usize::MAX) {
+        let row = row_at(scope, place);
+        piece.extend_from_slice(&row.id.to_be_bytes());
+        piece.extend_from_slice(&row.start.to_be_bytes());
+        piece.extend_from_slice(&row.seconds.to_be_bytes());
+        piece.extend_from_slice(&effective.map_or(0, |all| all.seconds(place)).to_be_bytes());
+        if piece.len() >= PIECE {
+            digest.update(&piece);
+            piece.clear();
+        }
+    }
+    digest.update(&piece);
+    digest.finalize().into()
 }
 
 /// A row as a line: ids of its levels, its sums, and those of its columns.

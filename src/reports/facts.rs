@@ -13,6 +13,7 @@ use crate::jira::users::{Person, USERS_MAX};
 use futures_util::stream::{self, TryStreamExt};
 use moka::sync::Cache;
 use parking_lot::Mutex;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -110,11 +111,6 @@ impl Facts {
         self.small_calls.lock().remove(tenant_id);
     }
 
-    /// Whether facts are remembered, or that there are none.
-    fn knows(&self, tenant: &Arc<str>, issue_id: i64) -> bool {
-        self.issues.contains_key(&(Arc::clone(tenant), issue_id))
-    }
-
     /// Whether anything is remembered of a tenant.
     pub fn holds(&self, tenant_id: &str) -> bool {
         self.issues.iter().any(|(key, _)| &*key.0 == tenant_id)
@@ -156,47 +152,67 @@ impl Cost {
     }
 }
 
-/// What is not known yet, of a question's needs.
-pub struct Unknown {
+/// What is remembered of a question's needs, and what is not.
+pub struct Gathered {
+    /// Issues that the viewer may browse.
+    pub allowed: FxHashSet<i64>,
+    /// Facts of these, where they are needed; of those that Jira does not return to the app none.
+    pub facts: FxHashMap<i64, Arc<IssueFacts>>,
     browse: Vec<i64>,
-    facts: Vec<i64>,
+    lacking: Vec<i64>,
     people: Vec<Arc<str>>,
     members: Vec<Arc<str>>,
     batch: usize,
 }
 
-impl Unknown {
-    /// Looks what of the needs is not remembered.
+impl Gathered {
+    /// Looks what of the needs is remembered.
     pub fn of(app: &App, caller: &Caller, needs: &Needs) -> Self {
-        let tenant: Arc<str> = caller.tenant.id.as_str().into();
-        let (allowed, browse) = permission::known_browsable(
-            app,
-            caller,
-            needs.issues.iter().copied(),
-            permission::Freshness::Reports,
-        );
-        let lacks_facts = |id: &i64| needs.facts && !app.facts.knows(&tenant, *id);
-        // Of those that have to be asked about, at worst all may be browsed.
-        let facts = allowed.iter().chain(&browse).copied().filter(lacks_facts).collect();
+        let known = Known::of(app, caller);
+        let issues = needs.issues.iter().copied();
+        let (allowed, browse) =
+            permission::known_browsable(app, caller, issues, permission::Freshness::Reports);
+        let (mut facts, mut lacking) = (FxHashMap::default(), Vec::new());
+        if needs.facts {
+            for id in &allowed {
+                match known.remembered(*id) {
+                    Some(Some(found)) => {
+                        facts.insert(*id, found);
+                    }
+                    Some(None) => {}
+                    None => lacking.push(*id),
+                }
+            }
+            // Of those that have to be asked about, at worst all may be browsed.
+            lacking.extend(browse.iter().filter(|id| known.remembered(**id).is_none()));
+        }
         let unknown = |accounts: &[Arc<str>], known: &dyn Fn(&PersonKey) -> bool| {
             let named = accounts.iter().filter(|account| !account.is_empty());
-            named.filter(|account| !known(&(Arc::clone(&tenant), Arc::clone(account)))).cloned().collect()
+            let key = |account: &Arc<str>| (Arc::from(caller.tenant.id.as_str()), Arc::clone(account));
+            named.filter(|account| !known(&key(account))).cloned().collect()
         };
         let is_small = app.facts.small_calls.lock().contains(&caller.tenant.id);
         Self {
-            browse,
+            allowed,
             facts,
+            browse,
+            lacking,
             people: unknown(&needs.people, &|key| app.facts.people.contains_key(key)),
             members: unknown(&needs.members, &|key| app.facts.groups.contains_key(key)),
             batch: if is_small { BULK_MAX } else { FACTS_MAX },
         }
     }
 
-    /// What it costs to find out.
+    /// Whether nothing has to be asked.
+    pub fn is_complete(&self) -> bool {
+        self.browse.is_empty() && self.lacking.is_empty() && self.people.is_empty() && self.members.is_empty()
+    }
+
+    /// What it costs to find out the rest.
     pub fn cost(&self) -> Cost {
         let mut cost = Cost::default();
         cost.add(self.browse.len().div_ceil(CHECK_MAX), 2 * self.browse.len());
-        cost.add(self.facts.len().div_ceil(self.batch), self.facts.len());
+        cost.add(self.lacking.len().div_ceil(self.batch), self.lacking.len());
         cost.add(self.people.len().div_ceil(USERS_MAX), 2 * self.people.len());
         // Eight groups a person are many.
         cost.add(self.members.len(), 16 * self.members.len());
@@ -222,7 +238,7 @@ impl Progress {
 /// # Errors
 /// When Jira cannot be asked. What was answered until then is remembered.
 pub async fn find_out(app: &App, caller: &Caller, needs: &Needs, progress: &Progress) -> AppResult<()> {
-    let unknown = Unknown::of(app, caller, needs);
+    let unknown = Gathered::of(app, caller, needs);
     let jira = app.jira.as_app(&caller.tenant.site, Class::Read);
     stream::iter(unknown.browse.chunks(CHECK_MAX).map(Ok::<_, JiraError>))
         .try_for_each_concurrent(AT_ONCE, async |some| {
@@ -234,7 +250,7 @@ pub async fn find_out(app: &App, caller: &Caller, needs: &Needs, progress: &Prog
     if needs.facts {
         let issues = needs.issues.iter().copied();
         let (allowed, _) = permission::known_browsable(app, caller, issues, permission::Freshness::Reports);
-        let mut lacking: Vec<i64> = unknown.facts.into_iter().filter(|id| allowed.contains(id)).collect();
+        let mut lacking: Vec<i64> = unknown.lacking.into_iter().filter(|id| allowed.contains(id)).collect();
         lacking.sort_unstable();
         ask_facts(app, caller, &lacking, unknown.batch, progress).await?;
     }
@@ -319,9 +335,10 @@ impl<'a> Known<'a> {
         Self { facts: &app.facts, tenant: caller.tenant.id.as_str().into() }
     }
 
-    /// The facts of an issue; `None` for one that Jira does not return to the app, or that was not asked for.
-    pub fn issue(&self, id: i64) -> Option<Arc<IssueFacts>> {
-        self.facts.issues.get(&(Arc::clone(&self.tenant), id)).flatten()
+    /// The facts of an issue: `Some(None)` for one that Jira does not return to the app, `None` for one that was not
+    /// asked for.
+    fn remembered(&self, id: i64) -> Option<Option<Arc<IssueFacts>>> {
+        self.facts.issues.get(&(Arc::clone(&self.tenant), id))
     }
 
     /// A person; `None` for one that Jira does not know any more, or that was not asked for.

@@ -27,8 +27,6 @@ pub struct State {
     pub snapshot: Arc<Snapshot>,
     /// Jira's time up to which the copy is in step.
     pub in_step: Option<i64>,
-    /// Worklogs that have still to be read from Jira.
-    pub unread: i64,
     /// Worklogs that are hidden from everybody, because Jira does not return them at present.
     pub unreadable: i64,
     /// The newest transaction in it.
@@ -123,7 +121,6 @@ fn read(
     let state = State {
         snapshot,
         in_step: cursors::get(db, IN_STEP)?,
-        unread: worklogs::count_unread(db)?,
         unreadable: worklogs::count_unreadable(db)?,
         seq,
         restored,

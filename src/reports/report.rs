@@ -1,5 +1,6 @@
 //! A report: its levels, its table or list, and what is told about it.
 
+use super::checksum;
 use super::definition::{Checked, Dimension, Kind, Measure, Sort, SortBy};
 use super::facts::Known;
 use super::scope::{self, Looked, Options, Scope};
@@ -46,8 +47,10 @@ pub struct Report {
     pub tags: HashMap<i64, String>,
     /// Of lists of worklogs: people by account code.
     pub people: Vec<Value>,
-    /// Of lists of worklogs: issues by id.
-    pub issues: HashMap<i64, Value>,
+    /// Whether names were asked for.
+    pub names: bool,
+    /// Of details: the digest of the worklogs by start and id, however they are shown.
+    pub digest: Option<[u8; 32]>,
     /// The total.
     pub total: Node,
     /// What is shown.
@@ -114,7 +117,7 @@ pub async fn answer(
     let catalogue = db.read(tags::all).await?;
     let tags: HashMap<i64, String> =
         catalogue.into_iter().map(|tag| (tag.id, tag.name.expose().to_owned())).collect();
-    let about = stamp::about(app, caller, &scope).await?;
+    let about = stamp::about(app, caller).await?;
     let known = (Arc::clone(app), caller.clone());
     // Arithmetic over up to millions of rows: not on the threads that serve.
     let report = tokio::task::spawn_blocking(move || {
@@ -151,10 +154,12 @@ fn compute(
     let question = axes.question(&checked, &scope, effective.as_ref());
     let totals = aggregate::totals(&question);
     let total = tree::total(&totals);
+    let mut digest = None;
     let content = match checked.kind {
         Kind::Summary | Kind::Timesheet | Kind::Pivot => table(&checked, &levels, &totals)?,
         Kind::Details => {
             let mut list = List::of(&question);
+            digest = Some(checksum::of_list(&scope, &list, effective.as_ref()));
             sort_list(&mut list, &question, &checked, &scope, known);
             Content::Details { list, effective }
         }
@@ -164,10 +169,11 @@ fn compute(
         }
     };
     let is_list = matches!(checked.kind, Kind::Details | Kind::Overlaps);
-    let (people, issues) = if is_list { made.people_and_issues() } else { (Vec::new(), HashMap::new()) };
+    let people = if is_list { made.people() } else { Vec::new() };
     let mut report = Report {
         people,
-        issues,
+        digest,
+        names: options.names,
         stamp: Stamp::new(about, &scope, options.count_hidden, &total.cell),
         checked,
         levels,
@@ -176,7 +182,7 @@ fn compute(
         content,
         scope,
     };
-    report.stamp.checksum = super::checksum::of(&report);
+    report.stamp.checksum = checksum::of(&report);
     Ok(report)
 }
 
@@ -421,12 +427,17 @@ impl Making<'_> {
                 |id: i64| scope.viewer.is_some() && snapshot.row(id).map(|row| row.account) == scope.viewer;
             let seen = slot.restricted.is_none_or(|id| scope.restricted.contains(&id) || is_own(id));
             visible[code as usize] = seen;
-            let facts = self.known.issue(slot.issue);
-            if seen && self.picks(slot.issue, facts.as_deref()) {
+            let facts = scope.facts.get(&slot.issue);
+            if seen && self.picks(slot.issue, facts.map(|facts| &**facts)) {
                 let codes: Vec<Vec<u32>> = own
                     .iter()
                     .map(|(level, dimension)| {
-                        self.of_issue(*dimension, slot.issue, facts.as_deref(), &mut values[*level])
+                        self.of_issue(
+                            *dimension,
+                            slot.issue,
+                            facts.map(|facts| &**facts),
+                            &mut values[*level],
+                        )
                     })
                     .collect();
                 axis.count(code, &codes.iter().map(|codes| or_none(codes)).collect::<Vec<_>>());
@@ -461,7 +472,9 @@ impl Making<'_> {
         values: &mut Values,
     ) -> Vec<u32> {
         if dimension == Dimension::Issue {
-            return vec![values.code(&issue.to_string(), || self.issue(issue, facts))];
+            return vec![
+                values.code(&issue.to_string(), || Value::issue(issue, facts.filter(|_| self.names))),
+            ];
         }
         let Some(facts) = facts else { return Vec::new() };
         let mut one = |named: &Named| values.code(&named.id, || self.named(named));
@@ -479,24 +492,14 @@ impl Making<'_> {
         }
     }
 
-    fn issue(&self, id: i64, facts: Option<&IssueFacts>) -> Value {
-        let facts = facts.filter(|_| self.names);
-        Value {
-            key: facts.map(|facts| facts.key.clone()),
-            name: facts.map(|facts| facts.summary.clone()),
-            ..Value::of_id(id.to_string())
-        }
-    }
-
-    /// Everybody who has worklogs in the range, and the issues that the viewer may know.
-    fn people_and_issues(&self) -> (Vec<Value>, HashMap<i64, Value>) {
+    /// Everybody who has worklogs in the range.
+    fn people(&self) -> Vec<Value> {
         let accounts = self.scope.state.snapshot.accounts().iter().zip(&self.scope.touched.accounts);
         let person = |(account, touched): (&Arc<str>, &bool)| match touched {
             true => Value::person(account, self.known.person(account).as_deref(), self.names),
             false => Value::default(),
         };
-        let issue = |id: &i64| (*id, self.issue(*id, self.known.issue(*id).as_deref()));
-        (accounts.map(person).collect(), self.scope.allowed.iter().map(issue).collect())
+        accounts.map(person).collect()
     }
 
     fn named(&self, named: &Named) -> Value {

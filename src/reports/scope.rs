@@ -1,13 +1,14 @@
 //! From a definition to what it is about: days, people, issues; and what Jira has to be asked for it.
 
 use super::definition::{Checked, Dimension, Kind, Range, ZoneRule};
-use super::facts::{self, Cost, Known, Needs, Progress, Unknown};
+use super::facts::{self, Cost, Gathered, Known, Needs, Progress};
 use super::prepare::{self, Preparation};
 use super::projections::{self, State};
 use crate::app::App;
 use crate::auth::{Caller, permission};
 use crate::error::{AppError, AppResult};
 use crate::jira::error::JiraError;
+use crate::jira::issues::IssueFacts;
 use crate::jira::meter::Class;
 use crate::jira::sign::Scopes;
 use chrono::{DateTime, NaiveDate};
@@ -17,6 +18,7 @@ use hourbook_engine::calendar::{Offsets, day_number};
 use hourbook_engine::effective;
 use hourbook_engine::projection::Snapshot;
 use hourbook_engine::scan::{self, Clock, Touched, Zone};
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -69,9 +71,11 @@ pub struct Scope {
     /// Slots that have worklogs in the range.
     pub touched: Touched,
     /// Issues that the viewer may browse, among those that were touched.
-    pub allowed: HashSet<i64>,
+    pub allowed: FxHashSet<i64>,
+    /// Facts of these, where they are needed.
+    pub facts: FxHashMap<i64, Arc<IssueFacts>>,
     /// Restricted worklogs that the viewer may see, among those that were touched.
-    pub restricted: HashSet<i64>,
+    pub restricted: FxHashSet<i64>,
     /// What JQL found: included and excluded.
     pub jql: (Option<HashSet<i64>>, Option<HashSet<i64>>),
     /// The viewer's account, if it has worklogs.
@@ -100,16 +104,20 @@ impl Draft {
         accounts.filter(|(_, touched)| **touched).map(|(account, _)| Arc::clone(account)).collect()
     }
 
-    fn issues(&self) -> HashSet<i64> {
+    fn issues(&self) -> Vec<i64> {
         let slots = self.state.snapshot.slots().iter().zip(&self.touched.slots);
-        slots.filter(|(_, touched)| **touched).map(|(slot, _)| slot.issue).collect()
+        let mut issues: Vec<i64> =
+            slots.filter(|(_, touched)| **touched).map(|(slot, _)| slot.issue).collect();
+        issues.sort_unstable();
+        issues.dedup();
+        issues
     }
 
     /// Restricted worklogs on issues that the viewer may browse.
-    fn restricted(&self, allowed: &HashSet<i64>, viewer: Option<u32>) -> Vec<i64> {
+    fn restricted(&self, is_allowed: impl Fn(i64) -> bool, viewer: Option<u32>) -> Vec<i64> {
         let slots = self.state.snapshot.slots().iter().zip(&self.touched.slots);
         slots
-            .filter(|(slot, touched)| **touched && allowed.contains(&slot.issue))
+            .filter(|(slot, touched)| **touched && is_allowed(slot.issue))
             .filter_map(|(slot, _)| slot.restricted)
             .filter(|id| viewer.is_none() || self.state.snapshot.row(*id).map(|row| row.account) != viewer)
             .collect()
@@ -149,7 +157,7 @@ pub async fn estimate(
 ) -> AppResult<Estimate> {
     let draft = draft(app, caller, checked, options).await?;
     let needs = needs(&draft, checked, options);
-    let cost = cost(app, caller, &draft, &needs);
+    let cost = cost(app, caller, &draft, &Gathered::of(app, caller, &needs));
     Ok(Estimate {
         cost,
         issues: needs.issues.len(),
@@ -158,14 +166,17 @@ pub async fn estimate(
     })
 }
 
-fn cost(app: &App, caller: &Caller, draft: &Draft, needs: &Needs) -> Cost {
-    let mut cost = Unknown::of(app, caller, needs).cost();
-    let all = draft.issues();
-    let restricted = draft.restricted(&all, draft.viewer(caller));
+fn cost(app: &App, caller: &Caller, draft: &Draft, gathered: &Gathered) -> Cost {
+    let mut cost = gathered.cost();
+    // At worst they all lie on issues that the viewer may browse.
+    let restricted = draft.restricted(|_| true, draft.viewer(caller));
     let calls = permission::restricted_calls(app, caller, &restricted);
     cost.add(calls, restricted.len() * usize::from(calls > 0));
     cost
 }
+
+/// Tries to have everything known at once, while events say that issues change.
+const TRIES: usize = 3;
 
 /// Finds out what a question is about, or begins to where that takes long.
 ///
@@ -174,13 +185,19 @@ fn cost(app: &App, caller: &Caller, draft: &Draft, needs: &Needs) -> Cost {
 pub async fn look(app: &Arc<App>, caller: &Caller, checked: &Checked, options: Options) -> AppResult<Looked> {
     let draft = draft(app, caller, checked, options).await?;
     let needs = needs(&draft, checked, options);
-    let unknown = Unknown::of(app, caller, &needs).cost();
-    if unknown.calls > app.config.tuning.calls_inline {
-        let cost = cost(app, caller, &draft, &needs);
-        return Ok(Looked::Preparing(prepare::begin(app, caller, needs, cost)));
+    for _ in 0..TRIES {
+        let gathered = Gathered::of(app, caller, &needs);
+        if gathered.is_complete() {
+            return Ok(Looked::Ready(Box::new(settle(app, caller, checked, draft, gathered).await?)));
+        }
+        if gathered.cost().calls > app.config.tuning.calls_inline {
+            let cost = cost(app, caller, &draft, &gathered);
+            return Ok(Looked::Preparing(prepare::begin(app, caller, needs, cost)));
+        }
+        facts::find_out(app, caller, &needs, &Progress::default()).await?;
     }
-    facts::find_out(app, caller, &needs, &Progress::default()).await?;
-    Ok(Looked::Ready(Box::new(settle(app, caller, checked, draft, needs).await?)))
+    let detail = "Issues changed in Jira while this was answered. Ask again.";
+    Err(AppError::unavailable("changed_meanwhile", detail).after(1))
 }
 
 /// Everything up to the questions to Jira that may be many.
@@ -331,7 +348,7 @@ fn needs(draft: &Draft, checked: &Checked, options: Options) -> Needs {
     let of_facts = levels.iter().any(|level| level.is_of_issue() && *level != Dimension::Issue);
     let people = (options.names && shows_users) || checked.zone == ZoneRule::Author;
     Needs {
-        issues: draft.issues().into_iter().collect(),
+        issues: draft.issues(),
         facts: shows_issues || of_facts || !checked.filters.projects.is_empty(),
         people: if people { draft.people() } else { Vec::new() },
         members: Vec::new(),
@@ -344,23 +361,10 @@ async fn settle(
     caller: &Caller,
     checked: &Checked,
     draft: Draft,
-    needs: Needs,
+    gathered: Gathered,
 ) -> AppResult<Scope> {
-    let (allowed, unknown) = permission::known_browsable(
-        app,
-        caller,
-        needs.issues.iter().copied(),
-        permission::Freshness::Reports,
-    );
-    if !unknown.is_empty() {
-        return Err(AppError::unavailable(
-            "changed_meanwhile",
-            "Issues changed in Jira while this was answered. Ask again.",
-        )
-        .after(1));
-    }
     let viewer = draft.viewer(caller);
-    let restricted = draft.restricted(&allowed, viewer);
+    let restricted = draft.restricted(|issue| gathered.allowed.contains(&issue), viewer);
     let freshness = permission::Freshness::Reports;
     let restricted = permission::restricted_visible(app, caller, &restricted, freshness).await?;
     let (first, last) = (day_number(draft.days.0), day_number(draft.days.1));
@@ -381,7 +385,8 @@ async fn settle(
         accounts: draft.accounts,
         tagsets: draft.tagsets,
         touched: draft.touched,
-        allowed,
+        allowed: gathered.allowed,
+        facts: gathered.facts,
         restricted,
         jql: draft.jql,
         viewer,

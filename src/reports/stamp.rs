@@ -92,10 +92,9 @@ pub struct About {
 ///
 /// # Errors
 /// When a database fails.
-pub async fn about(app: &App, caller: &Caller, scope: &Scope) -> AppResult<About> {
+pub async fn about(app: &App, caller: &Caller) -> AppResult<About> {
     let status = status::of(app, &caller.tenant).await?;
-    let backlog = app.inbox.backlog(&caller.tenant.id).await?;
-    Ok(About { status, pending: backlog + scope.state.unread, now: app.clock.now_ms() })
+    Ok(About { pending: status.pending, status, now: app.clock.now_ms() })
 }
 
 fn warnings(about: &About, scope: &Scope) -> Vec<Warning> {

@@ -1,6 +1,6 @@
 //! Values of dimensions: codes for the engine, names for people.
 
-use crate::jira::issues::Named;
+use crate::jira::issues::{IssueFacts, Named};
 use crate::jira::users::Person;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -46,6 +46,15 @@ impl Value {
             key: named.key.clone(),
             name: Some(named.name.clone()),
             state: None,
+        }
+    }
+
+    /// An issue, with its facts if they are known and names were asked for.
+    pub fn issue(id: i64, facts: Option<&IssueFacts>) -> Self {
+        Self {
+            key: facts.map(|facts| facts.key.clone()),
+            name: facts.map(|facts| facts.summary.clone()),
+            ..Self::of_id(id.to_string())
         }
     }
 

@@ -109,8 +109,14 @@ fn comments(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<HashMap<i64, String>
 fn line(report: &Report, row: Row) -> Line {
     let snapshot = &report.scope.state.snapshot;
     let slot = snapshot.slots().get(row.slot as usize);
-    let hidden = Value { state: Some("hidden"), ..Value::default() };
-    let issue = slot.and_then(|slot| report.issues.get(&slot.issue)).cloned().unwrap_or(hidden);
+    let scope = &report.scope;
+    let issue = match slot.filter(|slot| scope.allowed.contains(&slot.issue)) {
+        Some(slot) => {
+            let facts = scope.facts.get(&slot.issue).filter(|_| report.names);
+            Value::issue(slot.issue, facts.map(|facts| &**facts))
+        }
+        None => Value { state: Some("hidden"), ..Value::default() },
+    };
     let (started, day) = local(report, row);
     let tags = snapshot.tagsets().get(row.tagset as usize);
     let tag = |id: &i64| Value { name: report.tags.get(id).cloned(), ..Value::of_id(id.to_string()) };

@@ -143,7 +143,11 @@ async fn issues(canned: Data<Canned>, body: web::Json<Value>) -> HttpResponse {
         return HttpResponse::Ok().json(json!({ "issues": [], "issueErrors": [] }));
     }
     let named = |id: u64, name: &str| json!({ "id": id.to_string(), "name": name });
-    let ids = body["issueIdsOrKeys"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().parse::<u64>().unwrap());
+    let ids = body["issueIdsOrKeys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|id| id.as_str().unwrap().parse::<u64>().unwrap());
     let issues: Vec<Value> = ids
         .map(|id| {
             let project = json!({ "id": (id % 40).to_string(), "key": format!("P{}", id % 40), "name": format!("Project {}", id % 40) });

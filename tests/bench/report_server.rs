@@ -29,12 +29,14 @@ impl Asker {
     }
 
     async fn post(&self, path: &str, body: &Value) -> reqwest::Response {
-        let request = self.http.post(format!("{}{path}", self.server.url)).header("Authorization", self.token());
+        let request =
+            self.http.post(format!("{}{path}", self.server.url)).header("Authorization", self.token());
         request.json(body).send().await.unwrap()
     }
 
     async fn get(&self, path: &str) -> Value {
-        let request = self.http.get(format!("{}{path}", self.server.url)).header("Authorization", self.token());
+        let request =
+            self.http.get(format!("{}{path}", self.server.url)).header("Authorization", self.token());
         request.send().await.unwrap().json().await.unwrap()
     }
 
@@ -50,7 +52,10 @@ impl Asker {
                     return (asked, begun.elapsed().as_secs_f64() * 1000.0, length);
                 }
                 202 => {
-                    let preparation = format!("/api/v1/reports/preparations/{}", reply.json::<Value>().await.unwrap()["id"].as_str().unwrap());
+                    let preparation = format!(
+                        "/api/v1/reports/preparations/{}",
+                        reply.json::<Value>().await.unwrap()["id"].as_str().unwrap()
+                    );
                     while self.get(&preparation).await["state"] == "running" {
                         tokio::time::sleep(Duration::from_millis(20)).await;
                     }
@@ -69,9 +74,15 @@ fn definitions() -> Vec<(&'static str, Value)> {
     let mut list = Vec::new();
     for (name, range) in [("a month", month), ("a quarter", quarter), ("three years", all)] {
         let named = |what: &str| -> &'static str { Box::leak(format!("{what}, {name}").into_boxed_str()) };
-        list.push((named("people by month"), json!({ "range": range, "rows": ["user"], "columns": "month" })));
+        list.push((
+            named("people by month"),
+            json!({ "range": range, "rows": ["user"], "columns": "month" }),
+        ));
         list.push((named("projects and issues, top 20"), json!({ "range": range, "rows": ["project", "issue"], "top": 20, "sort": { "by": "seconds", "descending": true } })));
-        list.push((named("components, effective time"), json!({ "range": range, "rows": ["component"], "measures": ["seconds", "effective"] })));
+        list.push((
+            named("components, effective time"),
+            json!({ "range": range, "rows": ["component"], "measures": ["seconds", "effective"] }),
+        ));
         list.push((named("details, first page"), json!({ "range": range, "kind": "details" })));
     }
     list
@@ -95,8 +106,14 @@ pub async fn run() -> String {
     synced(&http, &server, WORKLOGS).await;
     let asker = Asker { http, server };
     let before = asker.server.memory("VmRSS");
-    let everything = json!({ "range": { "first": "2020-11-01", "last": "2023-11-30" }, "rows": ["project", "user"] });
-    let told = asker.post("/api/v1/reports/cost", &json!({ "definition": everything })).await.json::<Value>().await.unwrap();
+    let everything =
+        json!({ "range": { "first": "2020-11-01", "last": "2023-11-30" }, "rows": ["project", "user"] });
+    let told = asker
+        .post("/api/v1/reports/cost", &json!({ "definition": everything }))
+        .await
+        .json::<Value>()
+        .await
+        .unwrap();
     let (asked, returned) = (site.asked.load(Ordering::Relaxed), site.returned.load(Ordering::Relaxed));
     let (tries, cold, _) = asker.answer(&everything).await;
     let calls = site.asked.load(Ordering::Relaxed) - asked;
@@ -107,7 +124,10 @@ pub async fn run() -> String {
          The first question, about everything by project and person: {:.2} s in {tries} tries, {calls} calls to Jira that returned {returned} objects; told beforehand: {} calls, {} points for certain, {} at worst. \
          The projection had been made for that answer about the cost. Memory {before:.0} MiB before, {after:.0} MiB after.\n\n\
          From then on, 40 answers each, milliseconds of the whole call over HTTP:\n\n| question | answer KiB | p50 | p95 |\n|---|---|---|---|\n",
-        cold / 1000.0, told["cost"]["calls"], told["cost"]["pointsCertain"], told["cost"]["pointsWorst"]
+        cold / 1000.0,
+        told["cost"]["calls"],
+        told["cost"]["pointsCertain"],
+        told["cost"]["pointsWorst"]
     );
     let mut all = Vec::new();
     for (name, definition) in definitions() {
@@ -123,7 +143,12 @@ pub async fn run() -> String {
         let (p50, p95) = (percentile(&mut taken, 0.5), percentile(&mut taken, 0.95));
         let _ = writeln!(page, "| {name} | {} | {p50:.1} | {p95:.1} |", length / 1024);
     }
-    let _ = writeln!(page, "| all of them | | {:.1} | {:.1} |\n", percentile(&mut all, 0.5), percentile(&mut all, 0.95));
+    let _ = writeln!(
+        page,
+        "| all of them | | {:.1} | {:.1} |\n",
+        percentile(&mut all, 0.5),
+        percentile(&mut all, 0.95)
+    );
     page + &exports(&asker).await
 }
 
@@ -161,7 +186,12 @@ async fn exports(asker: &Asker) -> String {
     }
     let before = asker.server.memory("VmRSS");
     let begun = Instant::now();
-    let export = asker.post("/api/v1/exports", &json!({ "definition": details, "format": "csv" })).await.json::<Value>().await.unwrap();
+    let export = asker
+        .post("/api/v1/exports", &json!({ "definition": details, "format": "csv" }))
+        .await
+        .json::<Value>()
+        .await
+        .unwrap();
     let path = format!("/api/v1/exports/{}", export["id"].as_str().unwrap());
     let mut highest = before;
     let made = loop {

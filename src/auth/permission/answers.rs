@@ -3,6 +3,7 @@
 use crate::auth::Caller;
 use moka::sync::Cache;
 use parking_lot::Mutex;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +26,7 @@ pub(super) enum Question {
 /// What is known of a person, each with the instant at which it was asked.
 #[derive(Default)]
 struct Known {
-    answers: HashMap<Question, (bool, i64)>,
+    answers: FxHashMap<Question, (bool, i64)>,
     groups: Option<(Arc<HashSet<String>>, i64)>,
 }
 
@@ -68,7 +69,7 @@ impl Default for Permissions {
 
 /// Ids that are allowed, and those that nobody has asked about.
 pub(super) struct Sorted {
-    pub(super) allowed: HashSet<i64>,
+    pub(super) allowed: FxHashSet<i64>,
     pub(super) unknown: Vec<i64>,
 }
 
@@ -116,7 +117,7 @@ impl Permissions {
         let (_, person) = self.of(caller);
         let (known, changed) = (person.lock(), self.changed.lock());
         let changed = changed.get(&caller.tenant.id);
-        let mut sorted = Sorted { allowed: HashSet::new(), unknown: Vec::new() };
+        let mut sorted = Sorted { allowed: FxHashSet::default(), unknown: Vec::new() };
         for id in ids {
             let question = question(id);
             let since = changed.map_or(0, |changed| changed.after(question)).max(now - holds);
