@@ -365,7 +365,7 @@ impl Config {
             reader.parsed("HOURBOOK_CALLS_PER_SECOND", "80", |text| number(text, 1, 1_000_000));
         let region = reader.parsed("HOURBOOK_REGION", "eu-central-1", region);
         let report_memory =
-            reader.parsed("HOURBOOK_REPORT_MEMORY_MB", "512", |text| number(text, 16, 1_000_000));
+            reader.parsed("HOURBOOK_REPORT_MEMORY_MB", "512", |text| number(text, 0, 1_000_000));
         let storage = reader.storage();
         let backups = reader.backups(&storage);
         Some(Self {

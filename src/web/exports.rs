@@ -65,7 +65,7 @@ fn file(name: &str, format: Format, pieces: impl Stream<Item = AppResult<Bytes>>
 ///
 /// # Errors
 /// Those of a query. A file that breaks off has no end that its kind takes for one.
-#[utoipa::path(post, path = "/api/v1/reports/export", request_body = ExportInput, responses((status = 200, description = "The file", body = String), (status = 202, body = super::reports::PreparationView), (status = 400, body = Problem), (status = 503, body = Problem)))]
+#[utoipa::path(post, path = "/api/v1/reports/export", request_body(content = ExportInput, example = json!({ "definition": { "kind": "details", "range": { "relative": "thisMonth" } }, "format": "csv", "bom": true })), responses((status = 200, description = "The file", body = String), (status = 202, body = super::reports::PreparationView), (status = 400, body = Problem), (status = 503, body = Problem)))]
 pub async fn now(
     app: Shared,
     caller: ContextCaller,
@@ -84,7 +84,7 @@ pub async fn now(
 ///
 /// # Errors
 /// Those of a query; 409 with ten of one's own.
-#[utoipa::path(post, path = "/api/v1/exports", request_body = ExportInput, responses((status = 202, body = Export, description = "Or, while it is found out who may see what, a preparation"), (status = 400, body = Problem), (status = 409, body = Problem), (status = 503, body = Problem)))]
+#[utoipa::path(post, path = "/api/v1/exports", request_body(content = ExportInput, example = json!({ "definition": { "kind": "details", "range": { "relative": "lastYear" } }, "format": "xlsx" })), responses((status = 202, body = Export, description = "Or, while it is found out who may see what, a preparation"), (status = 400, body = Problem), (status = 409, body = Problem), (status = 503, body = Problem)))]
 pub async fn begin(
     app: Shared,
     caller: ContextCaller,

@@ -188,7 +188,7 @@ pub(super) fn preparing(preparation: &Preparation) -> HttpResponse {
 ///
 /// # Errors
 /// 400 for a definition that makes no sense; 503 if Jira cannot be asked: never a smaller number.
-#[utoipa::path(post, path = "/api/v1/reports/query", request_body = QueryInput, responses((status = 200, body = ReportView), (status = 202, body = PreparationView, description = "It takes many calls to Jira to know who may see what. They are made; ask again when it is done."), (status = 400, body = Problem), (status = 503, body = Problem)))]
+#[utoipa::path(post, path = "/api/v1/reports/query", request_body(content = QueryInput, example = json!({ "definition": { "range": { "relative": "lastMonth" }, "rows": ["user", "project"], "columns": "week", "measures": ["seconds", "days"] } })), responses((status = 200, body = ReportView), (status = 202, body = PreparationView, description = "It takes many calls to Jira to know who may see what. They are made; ask again when it is done."), (status = 400, body = Problem), (status = 503, body = Problem)))]
 pub async fn query(
     app: Shared,
     caller: ContextCaller,
@@ -245,7 +245,7 @@ pub struct ValuesView {
 ///
 /// # Errors
 /// Those of a query.
-#[utoipa::path(post, path = "/api/v1/reports/values", request_body = ValuesInput, responses((status = 200, body = ValuesView), (status = 202, body = PreparationView), (status = 400, body = Problem), (status = 503, body = Problem)))]
+#[utoipa::path(post, path = "/api/v1/reports/values", request_body(content = ValuesInput, example = json!({ "range": { "lastDays": 90 }, "dimension": "user", "search": "ana" })), responses((status = 200, body = ValuesView), (status = 202, body = PreparationView), (status = 400, body = Problem), (status = 503, body = Problem)))]
 pub async fn values(
     app: Shared,
     caller: ContextCaller,
@@ -276,7 +276,7 @@ pub async fn values(
 ///
 /// # Errors
 /// 400 for a definition that makes no sense.
-#[utoipa::path(post, path = "/api/v1/reports/cost", request_body = QueryInput, responses((status = 200, body = CostView), (status = 400, body = Problem)))]
+#[utoipa::path(post, path = "/api/v1/reports/cost", request_body(content = QueryInput, example = json!({ "definition": { "range": { "relative": "thisYear" }, "rows": ["issue"] } })), responses((status = 200, body = CostView), (status = 400, body = Problem)))]
 pub async fn cost(
     app: Shared,
     caller: ContextCaller,

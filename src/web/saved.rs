@@ -78,7 +78,7 @@ pub async fn list(app: Shared, caller: ContextCaller) -> AppResult<web::Json<Vec
 ///
 /// # Errors
 /// 400 for a definition that makes no sense.
-#[utoipa::path(post, path = "/api/v1/reports", request_body = Content, responses((status = 201, body = SavedView), (status = 400, body = Problem), (status = 422, body = Problem)))]
+#[utoipa::path(post, path = "/api/v1/reports", request_body(content = Content, example = json!({ "title": "Hours by project", "sharing": { "with": "everyone" }, "definition": { "range": { "relative": "lastMonth" }, "rows": ["project"] } })), responses((status = 201, body = SavedView), (status = 400, body = Problem), (status = 422, body = Problem)))]
 pub async fn create(app: Shared, caller: ContextCaller, body: web::Json<Content>) -> AppResult<HttpResponse> {
     let saved = saved::create(&app, &caller.0, body.into_inner()).await?;
     Ok(HttpResponse::Created().json(SavedView::from(saved)))

@@ -1,5 +1,7 @@
 //! Reports through the API: what is counted, for whom, and what is told about it.
 
+mod agreement;
+mod documented;
 mod exports;
 mod rights;
 mod saved;
