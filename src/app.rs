@@ -30,6 +30,7 @@ use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use url::Url;
 
 /// Concurrent reads of the control database.
@@ -57,6 +58,8 @@ pub struct App {
     pub permissions: Permissions,
     /// Worklogs as reports read them.
     pub projections: Projections,
+    /// Reports that count at once: as many as there are processors.
+    pub counting: Semaphore,
     /// What reports show of issues and people, remembered briefly.
     pub facts: Facts,
     /// What is being found out for reports.
@@ -124,6 +127,7 @@ impl App {
             install_keys: InstallKeys::new(http, &config.connect_keys_url),
             permissions: Permissions::default(),
             projections: Projections::new(config.report_memory),
+            counting: Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),
             facts: Facts::default(),
             preparations: Preparations::default(),
             exports: Exports::default(),

@@ -26,6 +26,8 @@ pub struct Metrics {
     pub installations: IntGaugeVec,
     /// Work that waits, by queue.
     pub waiting: IntGaugeVec,
+    /// Bytes that are kept in memory, by what for.
+    pub memory: IntGaugeVec,
 }
 
 impl Metrics {
@@ -58,6 +60,7 @@ impl Metrics {
             gauge
         };
         let waiting = gauge("hourbook_waiting", "Work that waits", "queue");
+        let memory = gauge("hourbook_memory_bytes", "Bytes that are kept in memory", "what");
         let installations = gauge("hourbook_installations", "Installations by state", "state");
         Self {
             requests,
@@ -69,6 +72,7 @@ impl Metrics {
             ignored,
             installations,
             waiting,
+            memory,
             registry,
         }
     }

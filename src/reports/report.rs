@@ -119,7 +119,8 @@ pub async fn answer(
         catalogue.into_iter().map(|tag| (tag.id, tag.name.expose().to_owned())).collect();
     let about = stamp::about(app, caller).await?;
     let known = (Arc::clone(app), caller.clone());
-    // Arithmetic over up to millions of rows: not on the threads that serve.
+    // Arithmetic over up to millions of rows: not on the threads that serve, and not for everybody at once.
+    let _turn = app.counting.acquire().await.map_err(|closed| AppError::internal(&closed))?;
     let report = tokio::task::spawn_blocking(move || {
         let (app, caller) = known;
         compute(&Known::of(&app, &caller), checked, scope, tags, options, about)

@@ -29,6 +29,10 @@ async fn metrics(app: Shared) -> AppResult<HttpResponse> {
     }
     let open = i64::try_from(app.tenants.open_count()).unwrap_or(i64::MAX);
     app.metrics.waiting.with_label_values(&["tenants.open"]).set(open);
+    let projections = i64::try_from(app.projections.bytes()).unwrap_or(i64::MAX);
+    app.metrics.memory.with_label_values(&["reports"]).set(projections);
+    let reports = i64::try_from(app.projections.bytes()).unwrap_or(i64::MAX);
+    app.metrics.memory.with_label_values(&["reports"]).set(reports);
     let text = app.metrics.render().map_err(|error| AppError::internal(&error))?;
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text))
 }

@@ -4,6 +4,7 @@ use super::extract::{ContextCaller, Shared};
 use crate::backup;
 use crate::error::{AppError, AppResult, Problem};
 use crate::jira::time;
+use crate::reports::export::stored;
 use actix_web::web;
 use hourbook_store::control::installations;
 use hourbook_store::tenant::columns::COLUMNS;
@@ -58,6 +59,9 @@ pub struct PrivacyView {
     /// Every column that is stored of this Jira site.
     stored: Vec<ColumnView>,
     backup: BackupView,
+    /// Hours that an export which somebody asked for is kept, sealed: the only files with names and issue facts in them,
+    /// which otherwise are in memory for an hour at most.
+    exports_kept_hours: i64,
     receipt: ReceiptPromise,
 }
 
@@ -81,6 +85,7 @@ pub async fn privacy(app: Shared, caller: ContextCaller) -> AppResult<web::Json<
             next_at: time::rfc3339(found.next_backup_at),
             kept_days: app.config.backups.days,
         },
+        exports_kept_hours: stored::KEPT_MS / 3_600_000,
         receipt: ReceiptPromise {
             public_key: app.receipt_key.public_hex(),
             url: format!("{}/receipts/{}", app.config.base_url, found.receipt_id),

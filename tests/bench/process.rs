@@ -32,6 +32,19 @@ impl Server {
         )
     }
 
+    /// Without those, and without memory for reports.
+    pub fn start_without_memory(cloud: &Cloud, dir: &Path) -> Self {
+        Self::start_with(
+            cloud,
+            dir,
+            &[
+                ("HOURBOOK_CALLS_PER_SECOND", "1000000"),
+                ("HOURBOOK_POINTS_PER_HOUR", "1000000"),
+                ("HOURBOOK_REPORT_MEMORY_MB", "0"),
+            ],
+        )
+    }
+
     /// As people run it.
     pub fn start_limited(cloud: &Cloud, dir: &Path) -> Self {
         Self::start_with(cloud, dir, &[])

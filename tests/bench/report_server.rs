@@ -10,6 +10,7 @@ use hourbook_simulator::cloud::Cloud;
 use hourbook_simulator::tokens;
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -104,7 +105,7 @@ pub async fn run() -> String {
     server.ready(&http).await;
     install(&http, &server, &cloud, &site.url).await;
     synced(&http, &server, WORKLOGS).await;
-    let asker = Asker { http, server };
+    let asker = Asker { http: http.clone(), server };
     let before = asker.server.memory("VmRSS");
     let everything =
         json!({ "range": { "first": "2020-11-01", "last": "2023-11-30" }, "rows": ["project", "user"] });
@@ -149,7 +150,29 @@ pub async fn run() -> String {
         percentile(&mut all, 0.5),
         percentile(&mut all, 0.95)
     );
-    page + &exports(&asker).await
+    page += &exports(&asker).await;
+    drop(asker);
+    page + &without_memory(&cloud, &site, dir.path(), http).await
+}
+
+/// A site that does not fit in memory: only the days in question are read, for each answer.
+async fn without_memory(cloud: &Cloud, site: &Canned, dir: &Path, http: reqwest::Client) -> String {
+    let server = Server::start_without_memory(cloud, dir);
+    server.ready(&http).await;
+    let asker = Asker { http, server };
+    let mut page = format!(
+        "Without memory for reports (`HOURBOOK_REPORT_MEMORY_MB=0`), the same {} worklogs are read from disk for the days in question, with each answer; median of 5, milliseconds:\n\n| question | p50 |\n|---|---|\n",
+        site.worklogs
+    );
+    for (name, definition) in definitions().into_iter().filter(|(name, _)| name.starts_with("people")) {
+        asker.answer(&definition).await;
+        let mut taken = Vec::new();
+        for _ in 0..5 {
+            taken.push(asker.answer(&definition).await.1);
+        }
+        let _ = writeln!(page, "| {name} | {:.0} |", percentile(&mut taken, 0.5));
+    }
+    page + "\n"
 }
 
 /// All worklogs as a file, at once and as one that is kept.

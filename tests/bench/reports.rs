@@ -477,16 +477,16 @@ pub fn run(large: bool) -> String {
             ours / hand
         );
     }
-    page + "\n" + &memory_and_growth(large)
+    page + "\n" + &memory_and_growth()
 }
 
 /// Bytes a row, how long a projection and a change take, and what a question costs at different sizes.
-fn memory_and_growth(large: bool) -> String {
+fn memory_and_growth() -> String {
     let mut page = String::from(
         "Growth: the same questions over sites of different size. *Same range*: a range that has 10,000 worklogs at each size. A change is one worklog that is written again, brought into the projection.\n\n\
          | worklogs | scan bytes a row | all bytes a row | projection made ms | a change ms | by user, same range ms | by user and month, everything ms |\n|---|---|---|---|---|---|---|\n",
     );
-    for size in SIZES.into_iter().take(if large { 4 } else { 3 }) {
+    for size in SIZES {
         let rows = rows(size);
         let begun = Instant::now();
         let snapshot = project(&rows);

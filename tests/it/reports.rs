@@ -348,6 +348,17 @@ async fn the_stamp_says_what_an_answer_is_worth() {
     assert_eq!((&fresh["hidden"], &fresh["narrowed"]), (&Value::Null, &Value::Null));
     assert!(stamp(BEN).await["narrowed"].as_str().unwrap().contains("a right that a Jira admin gives"));
 
+    // While a full sync runs, it says so.
+    world.site.fail("", "/worklog/updated", Fault::Slow(Duration::from_secs(3)), 1);
+    assert_eq!(world.as_user(ANA).post("/api/v1/sync", &json!({ "kind": "full" })).await.status, 202);
+    crate::support::eventually("the stamp tells of the sync", || async {
+        let stamp = stamp(ANA).await;
+        if stamp["state"] == "fullSync" { Ok(()) } else { Err(stamp.to_string()) }
+    })
+    .await;
+    world.settle(&world.site).await;
+    assert_eq!(stamp(ANA).await["state"], "inStep");
+
     world.site.fail("", "/worklog/", Fault::Status(503), 1000);
     world.advance(Duration::from_secs(3 * 3600));
     let old = stamp(ANA).await;

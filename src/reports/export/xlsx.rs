@@ -113,7 +113,15 @@ impl Xlsx {
         self.zip(|zip| zip.start_file(name, options()));
         self.xml.push_str(SHEET);
         self.xml.push_str(if frozen { FROZEN } else { "" });
-        self.xml.push_str("</sheetView></sheetViews><sheetData>");
+        self.xml.push_str("</sheetView></sheetViews>");
+        // Wide enough for a date, which otherwise is shown as #####.
+        let columns = if frozen { self.head.len().max(1) } else { 2 };
+        let width = if frozen { 18 } else { 60 };
+        let _ = write!(
+            self.xml,
+            r#"<cols><col min="1" max="{columns}" width="{width}" customWidth="1"/></cols>"#
+        );
+        self.xml.push_str("<sheetData>");
     }
 
     fn end_sheet(&mut self) {
