@@ -5,6 +5,7 @@
 //! that Jira does not grant gets any further. [`report`] lets the engine count over a snapshot of the worklogs
 //! ([`projections`]) and puts the [`stamp`] on it.
 
+pub mod axes;
 pub mod checksum;
 pub mod definition;
 pub mod export;

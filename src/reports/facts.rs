@@ -140,15 +140,17 @@ pub struct Cost {
     pub calls: usize,
     /// API points that it costs for certain.
     pub points_certain: usize,
-    /// API points that it costs at worst: how Jira counts some objects is not published.
+    /// API points that it costs at worst, with each call as large as it can be: how Jira counts some objects is not
+    /// published.
     pub points_worst: usize,
 }
 
 impl Cost {
+    /// Calls that return so many objects each, at most.
     pub(super) fn add(&mut self, calls: usize, objects: usize) {
         self.calls += calls;
         self.points_certain += calls;
-        self.points_worst += calls + objects;
+        self.points_worst += calls * (1 + objects);
     }
 }
 
@@ -211,11 +213,11 @@ impl Gathered {
     /// What it costs to find out the rest.
     pub fn cost(&self) -> Cost {
         let mut cost = Cost::default();
-        cost.add(self.browse.len().div_ceil(CHECK_MAX), 2 * self.browse.len());
-        cost.add(self.lacking.len().div_ceil(self.batch), self.lacking.len());
-        cost.add(self.people.len().div_ceil(USERS_MAX), 2 * self.people.len());
+        cost.add(self.browse.len().div_ceil(CHECK_MAX), 2 * CHECK_MAX);
+        cost.add(self.lacking.len().div_ceil(self.batch), self.batch);
+        cost.add(self.people.len().div_ceil(USERS_MAX), 2 * USERS_MAX);
         // Eight groups a person are many.
-        cost.add(self.members.len(), 16 * self.members.len());
+        cost.add(self.members.len(), 16);
         cost
     }
 }

@@ -11,6 +11,7 @@ use crate::jira::error::JiraError;
 use crate::jira::issues::IssueFacts;
 use crate::jira::meter::Class;
 use crate::jira::sign::Scopes;
+use crate::jira::worklogs::LIST_MAX;
 use chrono::{DateTime, NaiveDate};
 use chrono_tz::Tz;
 use hourbook_engine::axis::Axis;
@@ -92,6 +93,15 @@ struct Draft {
     tagsets: Vec<bool>,
     touched: Touched,
     jql: (Option<HashSet<i64>>, Option<HashSet<i64>>),
+    /// The days, a day more at both ends where authors have zones of their own.
+    around: Clock,
+}
+
+/// What came of a first look.
+enum Drafted {
+    Draft(Box<Draft>),
+    /// Groups of people have to be known first.
+    Asks(Needs),
 }
 
 impl Draft {
@@ -133,19 +143,9 @@ fn passing(pass: &[bool]) -> Axis {
     axis
 }
 
-/// What a question would cost to answer now.
-pub struct Estimate {
-    /// At Jira.
-    pub cost: Cost,
-    /// Worklogs in the range, before anything is known of who may see them: told only as what the calls are about.
-    pub issues: usize,
-    /// People of whom something has to be asked.
-    pub people: usize,
-    /// Whether it is done beside the request.
-    pub prepared: bool,
-}
-
-/// Tells what a question would cost.
+/// Tells what a question costs at most, and whether it would be found out beside the request. It does not depend on
+/// filters on people or tags, and is told in whole calls: by a number for one person and one day it could be seen that
+/// there is something hidden.
 ///
 /// # Errors
 /// Those of [`look`].
@@ -154,25 +154,26 @@ pub async fn estimate(
     caller: &Caller,
     checked: &Checked,
     options: Options,
-) -> AppResult<Estimate> {
-    let draft = draft(app, caller, checked, options).await?;
-    let needs = needs(&draft, checked, options);
-    let cost = cost(app, caller, &draft, &Gathered::of(app, caller, &needs));
-    Ok(Estimate {
-        cost,
-        issues: needs.issues.len(),
-        people: needs.people.len().max(needs.members.len()),
-        prepared: cost.calls > app.config.tuning.calls_inline,
-    })
-}
-
-fn cost(app: &App, caller: &Caller, draft: &Draft, gathered: &Gathered) -> Cost {
-    let mut cost = gathered.cost();
+) -> AppResult<(Cost, bool)> {
+    let mut draft = match draft(app, caller, checked, options).await? {
+        Drafted::Draft(draft) => draft,
+        Drafted::Asks(needs) => {
+            let cost = Gathered::of(app, caller, &needs).cost();
+            return Ok((cost, cost.calls > app.config.tuning.calls_inline));
+        }
+    };
+    let narrow = needs(&draft, checked, options);
+    let prepared = Gathered::of(app, caller, &narrow).cost().calls > app.config.tuning.calls_inline;
+    let snapshot = &draft.state.snapshot;
+    let seen = |account: &Arc<str>| !draft.narrowed || **account == *caller.account_id;
+    let accounts: Vec<bool> = snapshot.accounts().iter().map(seen).collect();
+    draft.touched = touch(snapshot, &draft.around, &accounts, None, None);
+    let mut cost = Gathered::of(app, caller, &needs(&draft, checked, options)).cost();
     // At worst they all lie on issues that the viewer may browse.
     let restricted = draft.restricted(|_| true, draft.viewer(caller));
     let calls = permission::restricted_calls(app, caller, &restricted);
-    cost.add(calls, restricted.len() * usize::from(calls > 0));
-    cost
+    cost.add(calls, LIST_MAX);
+    Ok((cost, prepared))
 }
 
 /// Tries to have everything known at once, while events say that issues change.
@@ -183,15 +184,18 @@ const TRIES: usize = 3;
 /// # Errors
 /// 503 where Jira cannot be asked; Jira's own words where it refuses JQL.
 pub async fn look(app: &Arc<App>, caller: &Caller, checked: &Checked, options: Options) -> AppResult<Looked> {
-    let draft = draft(app, caller, checked, options).await?;
-    let needs = needs(&draft, checked, options);
     for _ in 0..TRIES {
+        let drafted = draft(app, caller, checked, options).await?;
+        let needs = match &drafted {
+            Drafted::Draft(draft) => needs(draft, checked, options),
+            Drafted::Asks(needs) => needs.clone(),
+        };
         let gathered = Gathered::of(app, caller, &needs);
-        if gathered.is_complete() {
-            return Ok(Looked::Ready(Box::new(settle(app, caller, checked, draft, gathered).await?)));
+        if let (Drafted::Draft(draft), true) = (drafted, gathered.is_complete()) {
+            return Ok(Looked::Ready(Box::new(settle(app, caller, checked, *draft, gathered).await?)));
         }
-        if gathered.cost().calls > app.config.tuning.calls_inline {
-            let cost = cost(app, caller, &draft, &gathered);
+        let cost = gathered.cost();
+        if cost.calls > app.config.tuning.calls_inline {
             return Ok(Looked::Preparing(prepare::begin(app, caller, needs, cost)));
         }
         facts::find_out(app, caller, &needs, &Progress::default()).await?;
@@ -201,7 +205,7 @@ pub async fn look(app: &Arc<App>, caller: &Caller, checked: &Checked, options: O
 }
 
 /// Everything up to the questions to Jira that may be many.
-async fn draft(app: &App, caller: &Caller, checked: &Checked, options: Options) -> AppResult<Draft> {
+async fn draft(app: &App, caller: &Caller, checked: &Checked, options: Options) -> AppResult<Drafted> {
     if options.count_hidden {
         permission::require_admin(app, caller).await?;
     }
@@ -239,31 +243,16 @@ async fn draft(app: &App, caller: &Caller, checked: &Checked, options: Options) 
     };
     let tagsets: Vec<bool> = snapshot.tagsets().iter().map(tagged).collect();
 
-    let known = Known::of(app, caller);
     let around = Clock { first, last, zone: Zone::Fixed(Offsets::around(zone, first, last)) };
     let clock = match checked.zone {
         ZoneRule::Author => Clock { first: first - 1, last: last + 1, ..around },
         ZoneRule::Viewer | ZoneRule::Fixed(_) => around,
     };
-    let groups = &checked.filters.groups;
-    if !groups.is_empty() {
-        let touched = touch(snapshot, &clock, &accounts, None, None);
-        let members: Vec<Arc<str>> = snapshot
-            .accounts()
-            .iter()
-            .zip(&touched.accounts)
-            .filter(|(_, touched)| **touched)
-            .map(|(account, _)| Arc::clone(account))
-            .collect();
-        let needs = Needs { members, ..Needs::default() };
-        facts::find_out(app, caller, &needs, &Progress::default()).await?;
-        for (account, passes) in snapshot.accounts().iter().zip(&mut accounts) {
-            let of = known.groups(account);
-            let ids = of.iter().flat_map(|groups| groups.iter().map(String::as_str));
-            *passes &= groups.takes(ids);
-        }
+    if !checked.filters.groups.is_empty()
+        && let Err(needs) = keep_members(app, caller, checked, snapshot, &clock, &mut accounts)
+    {
+        return Ok(Drafted::Asks(needs));
     }
-    let slots = slots_by_id(snapshot, checked, &jql);
     let everybody = vec![true; accounts.len()];
     let looked_at = if options.count_hidden { &everybody } else { &accounts };
     let touched = if checked.needs_effective() {
@@ -271,13 +260,50 @@ async fn draft(app: &App, caller: &Caller, checked: &Checked, options: Options) 
         let back = effective::reach(snapshot, &passing(looked_at)).div_euclid(DAY) + 1;
         let earlier = clock.first.saturating_sub(i32::try_from(back).unwrap_or(i32::MAX / 2));
         let zone = Zone::Fixed(Offsets::around(zone, earlier, clock.last));
-        touch(snapshot, &Clock { first: earlier, zone, ..clock }, looked_at, None, None)
+        touch(snapshot, &Clock { first: earlier, last: clock.last, zone }, looked_at, None, None)
     } else if options.count_hidden {
         touch(snapshot, &clock, looked_at, None, None)
     } else {
+        let slots = slots_by_id(snapshot, checked, &jql);
         touch(snapshot, &clock, looked_at, slots.as_deref(), Some(&tagsets))
     };
-    Ok(Draft { state, days, zone, narrowed, accounts, tagsets, touched, jql })
+    let around = clock;
+    Ok(Drafted::Draft(Box::new(Draft {
+        state,
+        days,
+        zone,
+        narrowed,
+        accounts,
+        tagsets,
+        touched,
+        jql,
+        around,
+    })))
+}
+
+/// Leaves of the accounts those that the filter on groups takes; or tells whose groups have to be known for it.
+fn keep_members(
+    app: &App,
+    caller: &Caller,
+    checked: &Checked,
+    snapshot: &Snapshot,
+    clock: &Clock,
+    accounts: &mut [bool],
+) -> Result<(), Needs> {
+    let touched = touch(snapshot, clock, accounts, None, None);
+    let members = snapshot.accounts().iter().zip(&touched.accounts);
+    let members = members.filter(|(_, touched)| **touched).map(|(account, _)| Arc::clone(account));
+    let needs = Needs { members: members.collect(), ..Needs::default() };
+    if !Gathered::of(app, caller, &needs).is_complete() {
+        return Err(needs);
+    }
+    let known = Known::of(app, caller);
+    for (account, passes) in snapshot.accounts().iter().zip(accounts) {
+        let of = known.groups(account);
+        let ids = of.iter().flat_map(|groups| groups.iter().map(String::as_str));
+        *passes &= checked.filters.groups.takes(ids);
+    }
+    Ok(())
 }
 
 fn touch(

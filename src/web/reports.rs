@@ -170,7 +170,7 @@ impl From<&Preparation> for PreparationView {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CostView {
-    /// At Jira, from now on: what is remembered costs nothing.
+    /// At Jira, from now on and at most: what is remembered costs nothing.
     cost: Cost,
     /// Whether it would be found out beside the request.
     prepared: bool,
@@ -283,8 +283,8 @@ pub async fn cost(
     body: web::Json<QueryInput>,
 ) -> AppResult<web::Json<CostView>> {
     let checked = body.definition.check()?;
-    let estimate = scope::estimate(&app, &caller.0, &checked, body.options()).await?;
-    Ok(web::Json(CostView { cost: estimate.cost, prepared: estimate.prepared }))
+    let (cost, prepared) = scope::estimate(&app, &caller.0, &checked, body.options()).await?;
+    Ok(web::Json(CostView { cost, prepared }))
 }
 
 /// How finding out stands.

@@ -424,8 +424,8 @@ async fn long_finding_out_goes_on_beside_the_request() {
     assert_eq!(cost["prepared"], true);
     assert_eq!(
         cost["cost"],
-        json!({ "calls": 2, "pointsCertain": 2, "pointsWorst": 2 + 2 * 2 + 2 }),
-        "two issues"
+        json!({ "calls": 2, "pointsCertain": 2, "pointsWorst": (1 + 2 * 1000) + (1 + 1000) }),
+        "two issues: who may see them, and what they are"
     );
     let begun = ask(&world, ANA, &definition).await;
     assert_eq!(begun.status, 202, "{}", begun.text);
