@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 /// Groups that are kept as an array; more are kept in a map.
-const DENSE: u64 = 1 << 21;
+const DENSE: u128 = 1 << 21;
 
 /// What is asked.
 pub struct Question<'a> {
@@ -186,19 +186,19 @@ struct Grid<'a> {
     slots: Cow<'a, Axis>,
     tagsets: Cow<'a, Axis>,
     days: Cow<'a, Axis>,
-    /// Of accounts, slots, sets of tags and days.
-    strides: [u64; 4],
-    size: u64,
+    /// Of accounts, slots, sets of tags and days. Each has fewer than 2^30 groups: all of them together have numbers.
+    strides: [u128; 4],
+    size: u128,
 }
 
 impl<'a> Grid<'a> {
     fn new(question: &Question<'a>, wanted: &Wanted) -> Self {
         let (accounts, slots) = (question.accounts.project(wanted), question.slots.project(wanted));
         let (tagsets, days) = (question.tagsets.project(wanted), question.days.project(wanted));
-        let mut size = 1_u64;
+        let mut size = 1_u128;
         let mut stride = |axis: &Axis| {
             let stride = size;
-            size = size.saturating_mul(axis.len().max(1) as u64);
+            size *= axis.len().max(1) as u128;
             stride
         };
         // Days vary slowest: rows are in their order, so that what is added to lies close together.
@@ -210,9 +210,9 @@ impl<'a> Grid<'a> {
         self.accounts.has_many() || self.slots.has_many() || self.tagsets.has_many()
     }
 
-    fn key(&self, group: u64) -> Key {
-        let part = |axis: &Axis, stride: u64| {
-            let at = group / stride % axis.len().max(1) as u64;
+    fn key(&self, group: u128) -> Key {
+        let part = |axis: &Axis, stride: u128| {
+            let at = group / stride % axis.len().max(1) as u128;
             axis.key(usize::try_from(at).unwrap_or(usize::MAX))
         };
         let axes = [&self.accounts, &self.slots, &self.tagsets, &self.days];
@@ -252,15 +252,15 @@ impl<'a> Grid<'a> {
     }
 
     /// Tells the groups of a row on a day of a group.
-    fn each_group(&self, segment: &Segment, row: usize, day: u32, own: bool, mut tell: impl FnMut(u64)) {
+    fn each_group(&self, segment: &Segment, row: usize, day: u32, own: bool, mut tell: impl FnMut(u128)) {
         let [by_account, by_slot, by_tags, by_day] = self.strides;
         let slot = segment.slot[row];
-        let day = u64::from(day) * by_day;
+        let day = u128::from(day) * by_day;
         let mut with_slot = |slot: u32| {
             for account in self.accounts.groups_of(segment.account[row]) {
                 for tags in self.tagsets.groups_of(segment.tagset[row]) {
-                    let group = day + u64::from(account) * by_account + u64::from(slot) * by_slot;
-                    tell(group + u64::from(tags) * by_tags);
+                    let group = day + u128::from(account) * by_account + u128::from(slot) * by_slot;
+                    tell(group + u128::from(tags) * by_tags);
                 }
             }
         };
@@ -279,7 +279,7 @@ enum Sums {
         sums: Vec<Sum>,
         effective: Vec<u64>,
     },
-    Sparse(FxHashMap<u64, (Sum, u64)>),
+    Sparse(FxHashMap<u128, (Sum, u64)>),
 }
 
 #[derive(Clone, Copy, Default)]
@@ -289,7 +289,7 @@ struct Sum {
 }
 
 impl Sums {
-    fn add(&mut self, group: u64, seconds: u32, more: u32) {
+    fn add(&mut self, group: u128, seconds: u32, more: u32) {
         let (sum, effective) = match self {
             Self::Dense { sums, effective } => {
                 let at = usize::try_from(group).unwrap_or(usize::MAX);
@@ -516,7 +516,7 @@ impl Distinct {
                 scan.runs(&each_day, |rows, day| look(rows, day, true));
             }
         }
-        let keyed = |found: FxHashSet<(u64, u32)>| {
+        let keyed = |found: FxHashSet<(u128, u32)>| {
             found.into_iter().map(|(group, member)| (grid.key(group), member)).collect()
         };
         Self { people: keyed(people), days: keyed(days) }
