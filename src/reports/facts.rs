@@ -17,7 +17,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use utoipa::ToSchema;
 
@@ -44,9 +44,13 @@ pub struct Facts {
     groups: Cache<PersonKey, Arc<HashSet<String>>>,
     /// Tenants whose Jira refuses more than a hundred issues in a call.
     small_calls: Mutex<HashSet<String>>,
-    /// When an issue last changed, so that an answer that was on its way is not remembered.
-    changed: Cache<Key, ()>,
+    /// Which change of an issue was the last, so that an answer that was on its way then is not remembered.
+    changed: Cache<Key, u64>,
+    changes: AtomicU64,
 }
+
+/// Stands for all issues of a site among what changed.
+const ALL: i64 = 0;
 
 impl Default for Facts {
     fn default() -> Self {
@@ -71,7 +75,8 @@ impl Default for Facts {
                 .support_invalidation_closures()
                 .build(),
             small_calls: Mutex::default(),
-            changed: Cache::builder().max_capacity(100_000).time_to_live(Duration::from_secs(120)).build(),
+            changed: Cache::builder().max_capacity(100_000).time_to_live(HOLDS).build(),
+            changes: AtomicU64::new(0),
         }
     }
 }
@@ -92,8 +97,25 @@ impl Facts {
     /// An issue changed: what is known of it no longer holds.
     pub fn issue_changed(&self, tenant_id: &str, issue_id: i64) {
         let key = (Arc::from(tenant_id), issue_id);
-        self.changed.insert(key.clone(), ());
+        self.note_change(key.clone());
         self.issues.invalidate(&key);
+    }
+
+    /// Any issue of a site may have changed.
+    pub fn all_changed(&self, tenant_id: &str) {
+        self.note_change((Arc::from(tenant_id), ALL));
+        self.forget(tenant_id);
+    }
+
+    fn note_change(&self, key: Key) {
+        let change = self.changes.fetch_add(1, Ordering::SeqCst) + 1;
+        self.changed.insert(key, change);
+    }
+
+    /// Whether an issue changed after a change.
+    fn changed_since(&self, key: &Key, change: u64) -> bool {
+        let all = (Arc::clone(&key.0), ALL);
+        [key, &all].into_iter().any(|key| self.changed.get(key).is_some_and(|last| last > change))
     }
 
     /// Forgets a tenant.
@@ -297,9 +319,7 @@ async fn ask_facts(
     let tenant: Arc<str> = caller.tenant.id.as_str().into();
     let asked = stream::iter(issues.chunks(batch).map(Ok::<_, JiraError>))
         .try_for_each_concurrent(AT_ONCE, async |some| {
-            for id in some {
-                app.facts.changed.invalidate(&(Arc::clone(&tenant), *id));
-            }
+            let change = app.facts.changes.load(Ordering::SeqCst);
             let found = jira.facts_of(some).await?;
             let mut found: HashMap<i64, Arc<IssueFacts>> =
                 found.into_iter().map(|facts| (facts.id, Arc::new(facts))).collect();
@@ -307,7 +327,7 @@ async fn ask_facts(
                 let key = (Arc::clone(&tenant), *id);
                 app.facts.issues.insert(key.clone(), found.remove(id));
                 // Changed while the answer was on its way: it may be from before.
-                if app.facts.changed.contains_key(&key) {
+                if app.facts.changed_since(&key, change) {
                     app.facts.issues.invalidate(&key);
                 }
             }

@@ -73,7 +73,7 @@ fn forget(app: &App, tenant_id: &str, stale: Stale) {
             app.permissions.issue_changed(tenant_id, issue_id, now);
         }
         Stale::Site => {
-            app.facts.forget(tenant_id);
+            app.facts.all_changed(tenant_id);
             app.permissions.all_changed(tenant_id, now);
         }
     }

@@ -486,3 +486,26 @@ async fn restricted_worklogs_count_for_those_who_may_see_them() {
     assert_eq!(refused.json["code"], "admin_only", "a number would tell what is hidden");
     world.end().await;
 }
+
+/// An answer that was on its way when an issue changed is not taken for what the issue is now.
+#[tokio::test]
+async fn facts_from_before_a_change_are_not_remembered() {
+    let world = World::installed().await;
+    let today = json!({ "range": { "relative": "today" }, "rows": ["issue"] });
+    let names = async || {
+        let answer = ask(&world, ANA, &today).await.json;
+        answer["items"].as_array().unwrap().iter().map(|row| row["value"]["name"].clone()).collect::<Vec<_>>()
+    };
+    let asked = world.site.calls("/issue/bulkfetch");
+    world.site.fail("", "/issue/bulkfetch", Fault::SlowAfter(Duration::from_millis(1500)), 1);
+    let (_, ()) = tokio::join!(names(), async {
+        crate::support::eventually("it is asked", || async {
+            if world.site.calls("/issue/bulkfetch") > asked { Ok(()) } else { Err("not yet".to_owned()) }
+        })
+        .await;
+        world.site.rename_issue(world.ids.issue, "canary renamed");
+        world.site.webhooks_delivered().await;
+    });
+    assert!(names().await.contains(&json!("canary renamed")));
+    world.end().await;
+}
