@@ -11,7 +11,7 @@ use crate::keyring::Keyring;
 use crate::licence::Licences;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::reports::export::stored::Exports;
+use crate::reports::export::stored::{self, Exports};
 use crate::reports::facts::Facts;
 use crate::reports::prepare::Preparations;
 use crate::reports::projections::Projections;
@@ -116,6 +116,7 @@ impl App {
             data_dir,
             most_open: config.tuning.open_tenants,
         })?;
+        stored::remove_halves(&config.storage.data_dir).context("removing unfinished exports")?;
         let metrics = Arc::new(Metrics::new());
         let http = client::http_client(config.tuning.jira_timeout)?;
         Ok(Arc::new(Self {

@@ -57,8 +57,9 @@ pub struct Export {
     pub name: String,
     /// Worklogs that were counted.
     pub worklogs: u64,
-    /// Bytes that were made so far, before they are compressed and sealed.
-    pub bytes: u64,
+    /// Bytes that were made so far, before they are compressed and sealed; absent where the server was started since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
     /// When it was asked for.
     pub created_at: String,
     /// When it will be gone.
@@ -91,7 +92,7 @@ impl Running {
             Some(Err(error)) => ("failed", Some(error.clone())),
         };
         let bytes = self.bytes.load(Ordering::Relaxed);
-        told(id, state, &self.meta, self.created_at, bytes, error)
+        told(id, state, &self.meta, self.created_at, Some(bytes), error)
     }
 }
 
@@ -100,7 +101,7 @@ fn told(
     state: &'static str,
     meta: &Meta,
     created_at: i64,
-    bytes: u64,
+    bytes: Option<u64>,
     error: Option<String>,
 ) -> Export {
     Export {
@@ -259,7 +260,7 @@ pub async fn list(app: &App, caller: &Caller) -> AppResult<Vec<Export>> {
         meta.account_id == caller.account_id && created_at + KEPT_MS > app.clock.now_ms()
     });
     found.extend(
-        mine.map(|(id, created_at, meta)| (created_at, told(&id, "done", &meta, created_at, 0, None))),
+        mine.map(|(id, created_at, meta)| (created_at, told(&id, "done", &meta, created_at, None, None))),
     );
     found.sort_by_key(|(created_at, _)| std::cmp::Reverse(*created_at));
     Ok(found.into_iter().map(|(_, export)| export).collect())
@@ -391,32 +392,49 @@ impl Download {
     }
 }
 
-/// Housekeeping: removes files of all tenants that are older than a day, half ones among them.
+/// All files of tenants, of which some are exports.
+fn files(data_dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let tenants = match fs::read_dir(data_dir.join("tenants")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+        tenants => tenants?,
+    };
+    for tenant in tenants {
+        // One that is wiped just now has no files any more.
+        let Ok(files) = fs::read_dir(tenant?.path()) else { continue };
+        for file in files {
+            found.push(file?.path());
+        }
+    }
+    Ok(found)
+}
+
+/// Housekeeping: removes exports of all tenants that are older than a day.
 ///
 /// # Errors
 /// When a folder cannot be read.
 pub fn tidy(data_dir: &Path, now: i64) -> anyhow::Result<usize> {
     let mut removed = 0;
-    let tenants = match fs::read_dir(data_dir.join("tenants")) {
-        Ok(tenants) => tenants,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-        Err(error) => return Err(error.into()),
-    };
-    for tenant in tenants {
-        let Ok(files) = fs::read_dir(tenant?.path()) else { continue };
-        for file in files {
-            let path = file?.path();
-            let is_half = path.extension().is_some_and(|end| end == "part");
-            if id_of(&path).is_none() && !is_half {
-                continue;
-            }
-            // Of a half one the header may be missing: what cannot be read is old.
-            let created_at = file::header(&path).map_or(0, |header| header.created_at);
-            if created_at + KEPT_MS <= now {
-                fs::remove_file(&path)?;
-                removed += 1;
-            }
+    for path in files(data_dir)?.into_iter().filter(|path| id_of(path).is_some()) {
+        let created_at = file::header(&path).map_or(0, |header| header.created_at);
+        if created_at + KEPT_MS <= now {
+            fs::remove_file(&path)?;
+            removed += 1;
         }
     }
     Ok(removed)
+}
+
+/// Removes what a former server was writing when it ended; before anything is written.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn remove_halves(data_dir: &Path) -> anyhow::Result<()> {
+    for path in files(data_dir)? {
+        let is_half = path.extension().is_some_and(|end| end == "part");
+        if is_half && id_of(&path.with_extension("sealed")).is_some() {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
 }

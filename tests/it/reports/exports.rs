@@ -161,8 +161,13 @@ async fn long_exports_are_sealed_bound_to_their_creator_and_gone_after_a_day() {
     assert_eq!(world.as_user(CLEO).get("/api/v1/exports/..%2Fworklogs/file").await.status, 404);
     // It outlives the server; the data folder has nothing of it in clear.
     world.halt().await;
+    // As if the server had died while it wrote another one.
+    let tenant = std::fs::read_dir(world.data_dir().join("tenants")).unwrap().next().unwrap().unwrap().path();
+    let half = tenant.join("export-00112233445566778899aabbccddeeff.part");
+    std::fs::write(&half, b"HBK1").unwrap();
     crate::support::logs::assert_no_canary_in(&world.data_dir());
     world.boot().await;
+    assert!(!half.exists(), "what is not whole goes");
     assert_eq!(world.as_user(CLEO).get("/api/v1/exports").await.json[0]["state"], "done");
     assert_eq!(world.as_user(CLEO).get(&format!("{path}/file")).await.text, file.text);
     let files = || {
