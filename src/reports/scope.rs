@@ -110,8 +110,7 @@ impl Draft {
     }
 
     fn people(&self) -> Vec<Arc<str>> {
-        let accounts = self.state.snapshot.accounts().iter().zip(&self.touched.accounts);
-        accounts.filter(|(_, touched)| **touched).map(|(account, _)| Arc::clone(account)).collect()
+        with_work(&self.state.snapshot, &self.touched)
     }
 
     fn issues(&self) -> Vec<i64> {
@@ -132,6 +131,12 @@ impl Draft {
             .filter(|id| viewer.is_none() || self.state.snapshot.row(*id).map(|row| row.account) != viewer)
             .collect()
     }
+}
+
+/// Accounts that have worklogs among what was looked at.
+fn with_work(snapshot: &Snapshot, touched: &Touched) -> Vec<Arc<str>> {
+    let accounts = snapshot.accounts().iter().zip(&touched.accounts);
+    accounts.filter(|(_, touched)| **touched).map(|(account, _)| Arc::clone(account)).collect()
 }
 
 /// An axis of what passes.
@@ -184,21 +189,27 @@ const TRIES: usize = 3;
 /// # Errors
 /// 503 where Jira cannot be asked; Jira's own words where it refuses JQL.
 pub async fn look(app: &Arc<App>, caller: &Caller, checked: &Checked, options: Options) -> AppResult<Looked> {
+    let mut drafted = draft(app, caller, checked, options).await?;
     for _ in 0..TRIES {
-        let drafted = draft(app, caller, checked, options).await?;
         let needs = match &drafted {
             Drafted::Draft(draft) => needs(draft, checked, options),
             Drafted::Asks(needs) => needs.clone(),
         };
         let gathered = Gathered::of(app, caller, &needs);
-        if let (Drafted::Draft(draft), true) = (drafted, gathered.is_complete()) {
-            return Ok(Looked::Ready(Box::new(settle(app, caller, checked, *draft, gathered).await?)));
-        }
         let cost = gathered.cost();
-        if cost.calls > app.config.tuning.calls_inline {
-            return Ok(Looked::Preparing(prepare::begin(app, caller, needs, cost)));
+        match drafted {
+            Drafted::Draft(draft) if gathered.is_complete() => {
+                return Ok(Looked::Ready(Box::new(settle(app, caller, checked, *draft, gathered).await?)));
+            }
+            _ if cost.calls > app.config.tuning.calls_inline => {
+                return Ok(Looked::Preparing(prepare::begin(app, caller, needs, cost)));
+            }
+            unready => drafted = unready,
         }
         facts::find_out(app, caller, &needs, &Progress::default()).await?;
+        if matches!(drafted, Drafted::Asks(_)) {
+            drafted = draft(app, caller, checked, options).await?;
+        }
     }
     let detail = "Issues changed in Jira while this was answered. Ask again.";
     Err(AppError::unavailable("changed_meanwhile", detail).after(1))
@@ -221,10 +232,6 @@ async fn draft(app: &App, caller: &Caller, checked: &Checked, options: Options) 
             relative.days(now.with_timezone(&zone).date_naive(), checked.week_start)
         }
     };
-    let jql = (
-        found(app, caller, checked.filters.jql.include.as_deref()).await?,
-        found(app, caller, checked.filters.jql.exclude.as_deref()).await?,
-    );
     let (first, last) = (day_number(days.0), day_number(days.1));
     // A day more at both ends: zones are up to 14 hours ahead and 12 behind.
     let needed = ((i64::from(first) - 1) * DAY * 1000, (i64::from(last) + 2) * DAY * 1000);
@@ -253,6 +260,10 @@ async fn draft(app: &App, caller: &Caller, checked: &Checked, options: Options) 
     {
         return Ok(Drafted::Asks(needs));
     }
+    let jql = (
+        found(app, caller, checked.filters.jql.include.as_deref()).await?,
+        found(app, caller, checked.filters.jql.exclude.as_deref()).await?,
+    );
     let everybody = vec![true; accounts.len()];
     let looked_at = if options.count_hidden { &everybody } else { &accounts };
     let touched = if checked.needs_effective() {
@@ -291,9 +302,7 @@ fn keep_members(
     accounts: &mut [bool],
 ) -> Result<(), Needs> {
     let touched = touch(snapshot, clock, accounts, None, None);
-    let members = snapshot.accounts().iter().zip(&touched.accounts);
-    let members = members.filter(|(_, touched)| **touched).map(|(account, _)| Arc::clone(account));
-    let needs = Needs { members: members.collect(), ..Needs::default() };
+    let needs = Needs { members: with_work(snapshot, &touched), ..Needs::default() };
     if !Gathered::of(app, caller, &needs).is_complete() {
         return Err(needs);
     }

@@ -297,7 +297,22 @@ fn open(path: &Path, tenant: &Tenant) -> anyhow::Result<(Header, Meta, BufReader
 /// # Errors
 /// 404 for one that is not the caller's, or gone.
 pub async fn find(app: &App, caller: &Caller, id: &str) -> AppResult<Export> {
-    list(app, caller).await?.into_iter().find(|export| export.id == id).ok_or_else(not_found)
+    let is_kept = |created_at: i64| created_at + KEPT_MS > app.clock.now_ms();
+    if let Some(running) = app.exports.0.get(id) {
+        let is_theirs = running.is_of(caller) && is_kept(running.created_at);
+        return is_theirs.then(|| running.told(id)).ok_or_else(not_found);
+    }
+    // From before the start; a name that is none of ours reaches no file.
+    if id.len() != 32 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(not_found());
+    }
+    let (path, tenant) = (path(app, &caller.tenant.id, id), Arc::clone(&caller.tenant));
+    let opened = tokio::task::spawn_blocking(move || path.exists().then(|| open(&path, &tenant)).transpose());
+    let opened = opened.await.map_err(|panicked| AppError::internal(&panicked))?;
+    let opened = opened.map_err(|error| AppError::internal(&format!("{error:#}")))?;
+    let (header, meta, _) = opened.ok_or_else(not_found)?;
+    let is_theirs = meta.account_id == caller.account_id && is_kept(header.created_at);
+    is_theirs.then(|| told(id, "done", &meta, header.created_at, None, None)).ok_or_else(not_found)
 }
 
 /// Removes one of the caller's.

@@ -10,17 +10,21 @@ use diesel::prelude::*;
 const ROWS: usize = 1000;
 
 /// A worklog without what is sealed.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = schema::worklogs)]
 pub struct Row {
     /// Jira's worklog id.
+    #[diesel(column_name = client_worklog_id)]
     pub id: i64,
     /// The author; empty where Jira names nobody.
     pub account_id: String,
     /// Jira's issue id.
+    #[diesel(column_name = client_issue_id)]
     pub issue_id: i64,
     /// When the work was started, ms.
     pub started: i64,
     /// Time spent.
+    #[diesel(column_name = time_spent_seconds)]
     pub seconds: i64,
     /// Kind of restriction; 0 is none.
     visibility: i16,
@@ -32,24 +36,6 @@ impl Row {
         self.visibility != 0
     }
 }
-
-type Columns = (
-    w::client_worklog_id,
-    w::account_id,
-    w::client_issue_id,
-    w::started,
-    w::time_spent_seconds,
-    w::visibility,
-);
-
-const COLUMNS: Columns = (
-    w::client_worklog_id,
-    w::account_id,
-    w::client_issue_id,
-    w::started,
-    w::time_spent_seconds,
-    w::visibility,
-);
 
 /// Tells all worklogs that started in `[from, to)` ms, or all there are, with the ids of their tags, ascending.
 pub fn each(
@@ -67,7 +53,7 @@ pub fn each(
             .select((wt::client_worklog_id, wt::tag_id))
             .load(db.conn)?,
     };
-    let mut query = w::worklogs.filter(w::unreadable_since.is_null()).select(COLUMNS).into_boxed();
+    let mut query = w::worklogs.filter(w::unreadable_since.is_null()).select(Row::as_select()).into_boxed();
     if let Some((from, to)) = started {
         query = query.filter(w::started.ge(from).and(w::started.lt(to)));
     }
@@ -93,7 +79,7 @@ pub fn some(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<Vec<(Row, Vec<i64>)>
     for some in ids.chunks(ROWS) {
         let rows: Vec<Row> = w::worklogs
             .filter(w::client_worklog_id.eq_any(some).and(w::unreadable_since.is_null()))
-            .select(COLUMNS)
+            .select(Row::as_select())
             .load(db.conn)?;
         let mut tags = tags::of_worklogs(db, some)?;
         found.extend(rows.into_iter().map(|row| {
