@@ -29,6 +29,7 @@ pub const VARIABLES: &[&str] = &[
     "HOURBOOK_RECEIPT_KEY",
     "HOURBOOK_CONNECT_KEYS_URL",
     "HOURBOOK_OAUTH_URL",
+    "HOURBOOK_CONNECT_HOST_SCRIPT",
     "HOURBOOK_ALLOWED_SITES",
     "HOURBOOK_INCREMENTAL_SECS",
     "HOURBOOK_POINTS_PER_HOUR",
@@ -69,6 +70,8 @@ pub struct Config {
     pub connect_keys_url: String,
     /// `HOURBOOK_OAUTH_URL`: where tokens for acting as a user come from, `/oauth2/token` is appended.
     pub oauth_url: String,
+    /// `HOURBOOK_CONNECT_HOST_SCRIPT`: the bridge to Jira that pages load.
+    pub connect_host_script: String,
     /// `HOURBOOK_ALLOWED_SITES`.
     pub allowed_sites: AllowedSites,
     /// `HOURBOOK_INCREMENTAL_SECS`: seconds between incremental syncs.
@@ -356,6 +359,11 @@ impl Config {
             "https://oauth-2-authorization-server.services.atlassian.com",
             origin,
         );
+        let connect_host_script = reader.parsed(
+            "HOURBOOK_CONNECT_HOST_SCRIPT",
+            "https://connect-cdn.atl-paas.net/all.js",
+            public_url,
+        );
         let allowed_sites = reader.parsed("HOURBOOK_ALLOWED_SITES", "*.atlassian.net", AllowedSites::parse);
         let incremental_secs =
             reader.parsed("HOURBOOK_INCREMENTAL_SECS", "900", |text| number(text, 1, 86_400));
@@ -379,6 +387,7 @@ impl Config {
             receipt_seed,
             connect_keys_url: connect_keys_url?,
             oauth_url: oauth_url?,
+            connect_host_script: connect_host_script?,
             allowed_sites: allowed_sites?,
             incremental_secs: incremental_secs?,
             points_per_hour: points_per_hour?,

@@ -1,19 +1,65 @@
 //! The catalogue of tags. A tag is its id: a rename changes the catalogue, not the worklogs that have it.
 
 use crate::app::App;
-use crate::auth::Caller;
+use crate::auth::{Caller, permission};
 use crate::error::{AppError, AppResult};
 use crate::worklogs::property::{self, CarriedTag, LONGEST_NAME, TAG_ID_LIMIT};
 use hourbook_store::plain::Plain;
 use hourbook_store::tenant::tags::{self, Tag};
-use hourbook_store::tenant::{TenantConn, TenantDb, audit};
+use hourbook_store::tenant::{TenantConn, TenantDb, audit, settings};
 use rand::Rng;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// Tags of a tenant at most.
 const MOST: usize = 2000;
 /// A name given here holds against whatever a worklog carries.
 const NAMED_HERE: i64 = i64::MAX;
+
+/// Name of the setting that says who may add tags.
+pub const TAG_RIGHT: &str = "tagRight";
+
+/// Who may add tags. Renaming, archiving and deleting is for Jira admins.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum TagRight {
+    /// Everybody who uses the site.
+    #[default]
+    Everyone,
+    /// Jira admins.
+    Admins,
+}
+
+impl TagRight {
+    /// As it is stored.
+    pub fn to_setting(self) -> &'static str {
+        match self {
+            Self::Everyone => "everyone",
+            Self::Admins => "admins",
+        }
+    }
+
+    /// What an admin has chosen; whatever is not understood is the strictest.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn read(db: &mut TenantConn<'_>) -> hourbook_store::error::Result<Self> {
+        Ok(match settings::get(db, TAG_RIGHT)?.as_deref() {
+            None | Some("everyone") => Self::Everyone,
+            Some(_) => Self::Admins,
+        })
+    }
+}
+
+/// Whether the caller may add tags.
+///
+/// # Errors
+/// When the database fails, or Jira cannot be asked.
+pub async fn may_create(app: &App, caller: &Caller) -> AppResult<bool> {
+    let right = app.db(&caller.tenant).await?.read(TagRight::read).await?;
+    Ok(right == TagRight::Everyone || permission::is_admin(app, caller).await?)
+}
 
 /// All tags by name.
 ///
@@ -45,9 +91,15 @@ pub async fn carried(db: &Arc<TenantDb>, ids: &[i64]) -> AppResult<Vec<CarriedTa
 /// Adds a tag.
 ///
 /// # Errors
-/// When the name is none, or taken.
+/// When the name is none or taken, or tags are for admins to add.
 pub async fn create(app: &App, caller: &Caller, name: &str) -> AppResult<Tag> {
     let name = checked_name(name)?;
+    if !may_create(app, caller).await? {
+        return Err(AppError::forbidden(
+            "tags_for_admins",
+            "On this site only Jira admins add tags. Ask one of them, or take a tag that there is.",
+        ));
+    }
     let id = rand::rng().random_range(1..TAG_ID_LIMIT);
     let tag = Tag { id, name: Plain::new(name), named_at: NAMED_HERE, archived: false };
     let new = tag.clone();

@@ -1,5 +1,6 @@
 //! The only code that knows actix: parse, call a feature, render. No SQL, no HTTP out.
 
+pub mod assets;
 pub mod descriptor;
 pub mod exports;
 pub mod extract;
@@ -17,6 +18,7 @@ pub mod reports;
 pub mod routes;
 pub mod saved;
 pub mod server;
+pub mod settings;
 pub mod sync;
 pub mod tags;
 pub mod webhooks;

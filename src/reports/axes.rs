@@ -3,7 +3,7 @@
 use super::definition::{Checked, Dimension, Measure};
 use super::facts::Known;
 use super::scope::Scope;
-use super::values::{HIDDEN, NONE, Value, Values};
+use super::values::{HIDDEN, Member, NONE, Values};
 use crate::jira::issues::{IssueFacts, Named};
 use chrono::{Datelike, NaiveDate};
 use hourbook_engine::aggregate::Question;
@@ -94,7 +94,7 @@ impl Making<'_> {
         {
             let user = own.first().map(|(level, _)| {
                 values[*level].code(account, || {
-                    Value::person(account, self.known.person(account).as_deref(), self.names)
+                    Member::person(account, self.known.person(account).as_deref(), self.names)
                 })
             });
             axis.count(code, &user.as_ref().map(std::slice::from_ref).into_iter().collect::<Vec<_>>());
@@ -119,8 +119,8 @@ impl Making<'_> {
         axis
     }
 
-    fn tag(&self, id: i64) -> Value {
-        Value { name: self.tags.get(&id).cloned(), ..Value::of_id(id.to_string()) }
+    fn tag(&self, id: i64) -> Member {
+        Member { name: self.tags.get(&id).cloned(), ..Member::of_id(id.to_string()) }
     }
 
     /// Which slots count, under what; and which the viewer sees, counted or not.
@@ -189,7 +189,7 @@ impl Making<'_> {
     ) -> Vec<u32> {
         if dimension == Dimension::Issue {
             return vec![
-                values.code(&issue.to_string(), || Value::issue(issue, facts.filter(|_| self.names))),
+                values.code(&issue.to_string(), || Member::issue(issue, facts.filter(|_| self.names))),
             ];
         }
         let Some(facts) = facts else { return Vec::new() };
@@ -202,24 +202,24 @@ impl Making<'_> {
             Dimension::Component => facts.components.iter().map(&mut one).collect(),
             Dimension::FixVersion => facts.fix_versions.iter().map(&mut one).collect(),
             _ => {
-                let label = |label: &String| Value { name: Some(label.clone()), ..Value::of_id(label) };
+                let label = |label: &String| Member { name: Some(label.clone()), ..Member::of_id(label) };
                 facts.labels.iter().map(|text| values.code(text, || label(text))).collect()
             }
         }
     }
 
     /// Everybody who has worklogs in the range.
-    pub fn people(&self) -> Vec<Value> {
+    pub fn people(&self) -> Vec<Member> {
         let accounts = self.scope.state.snapshot.accounts().iter().zip(&self.scope.touched.accounts);
         let person = |(account, touched): (&Arc<str>, &bool)| match touched {
-            true => Value::person(account, self.known.person(account).as_deref(), self.names),
-            false => Value::default(),
+            true => Member::person(account, self.known.person(account).as_deref(), self.names),
+            false => Member::default(),
         };
         accounts.map(person).collect()
     }
 
-    fn named(&self, named: &Named) -> Value {
-        if self.names { Value::named(named) } else { Value::of_id(&named.id) }
+    fn named(&self, named: &Named) -> Member {
+        if self.names { Member::named(named) } else { Member::of_id(&named.id) }
     }
 
     fn days(&self, own: &Own, values: &mut [Values]) -> Axis {
@@ -257,16 +257,16 @@ fn or_none(codes: &[u32]) -> &[u32] {
     if codes.is_empty() { &[NONE] } else { codes }
 }
 
-fn weekday(number: i32, week_start: chrono::Weekday) -> Value {
+fn weekday(number: i32, week_start: chrono::Weekday) -> Member {
     let day = Period::Weekday.first_day(number, week_start);
-    Value {
+    Member {
         name: Some(day.format("%A").to_string()),
-        ..Value::of_id(day.weekday().number_from_monday().to_string())
+        ..Member::of_id(day.weekday().number_from_monday().to_string())
     }
 }
 
 /// A period: its first day is its id.
-fn of_period(period: Period, number: i32, week_start: chrono::Weekday) -> Value {
+fn of_period(period: Period, number: i32, week_start: chrono::Weekday) -> Member {
     let first = period.first_day(number, week_start);
     let name = match period {
         Period::Weekday => return weekday(number, week_start),
@@ -276,7 +276,7 @@ fn of_period(period: Period, number: i32, week_start: chrono::Weekday) -> Value 
         Period::Quarter => format!("{} Q{}", first.year(), first.month0() / 3 + 1),
         Period::Year => first.year().to_string(),
     };
-    Value { name: Some(name), ..Value::of_id(first.to_string()) }
+    Member { name: Some(name), ..Member::of_id(first.to_string()) }
 }
 
 /// The ISO number of a week that begins on a Monday; of others the days, because no number of theirs is a standard.

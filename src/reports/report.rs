@@ -6,7 +6,7 @@ use super::definition::{Checked, Dimension, Kind, Sort, SortBy};
 use super::facts::Known;
 use super::scope::{self, Looked, Options, Scope};
 use super::stamp::{self, Stamp};
-use super::values::{Value, Values};
+use super::values::{Member, Values};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{AppError, AppResult};
@@ -43,7 +43,7 @@ pub struct Report {
     /// Names of tags by id.
     pub tags: HashMap<i64, String>,
     /// Of lists of worklogs: people by account code.
-    pub people: Vec<Value>,
+    pub people: Vec<Member>,
     /// Whether names were asked for.
     pub names: bool,
     /// Of details: the digest of the worklogs by start and id, however they are shown.
@@ -86,7 +86,7 @@ pub enum Answered {
 
 impl Report {
     /// The values of the first level of a table whose name, key or id has `search` in it, in order.
-    pub fn values(&self, search: &str) -> Vec<Value> {
+    pub fn values(&self, search: &str) -> Vec<Member> {
         let Content::Table { rows, .. } = &self.content else { return Vec::new() };
         let Some(level) = self.levels.first() else { return Vec::new() };
         let search = search.trim().to_lowercase();

@@ -11,10 +11,10 @@ pub const NONE: u32 = 0;
 /// Code of the bucket of one's own worklogs on issues that one may not see.
 pub const HIDDEN: u32 = 1;
 
-/// A value of a dimension.
+/// A member of a dimension: one of its values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Value {
+pub struct Member {
     /// Jira's id, the id of a tag, or the first day of a period; null for a bucket.
     pub id: Option<String>,
     /// The key of an issue or project.
@@ -29,7 +29,7 @@ pub struct Value {
     pub state: Option<&'static str>,
 }
 
-impl Value {
+impl Member {
     fn bucket(state: &'static str) -> Self {
         Self { state: Some(state), ..Self::default() }
     }
@@ -96,19 +96,19 @@ fn natural(key: &str) -> String {
 /// The values of one level.
 #[derive(Debug)]
 pub struct Values {
-    known: Vec<Value>,
+    known: Vec<Member>,
     codes: HashMap<String, u32>,
 }
 
 impl Default for Values {
     fn default() -> Self {
-        Self { known: vec![Value::bucket("none"), Value::bucket("hidden")], codes: HashMap::new() }
+        Self { known: vec![Member::bucket("none"), Member::bucket("hidden")], codes: HashMap::new() }
     }
 }
 
 impl Values {
     /// The code of a value by its id.
-    pub fn code(&mut self, id: &str, make: impl FnOnce() -> Value) -> u32 {
+    pub fn code(&mut self, id: &str, make: impl FnOnce() -> Member) -> u32 {
         if let Some(code) = self.codes.get(id) {
             return *code;
         }
@@ -119,7 +119,7 @@ impl Values {
     }
 
     /// A value by its code.
-    pub fn get(&self, code: u32) -> &Value {
+    pub fn get(&self, code: u32) -> &Member {
         self.known.get(code as usize).unwrap_or(&self.known[NONE as usize])
     }
 

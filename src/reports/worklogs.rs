@@ -1,7 +1,7 @@
 //! The worklogs of a report, row by row: what a list shows and what an export writes.
 
 use super::report::{Content, Report, row_at};
-use super::values::Value;
+use super::values::Member;
 use crate::error::AppResult;
 use crate::worklogs::adf;
 use chrono::{DateTime, FixedOffset, NaiveDate, SecondsFormat};
@@ -21,9 +21,9 @@ pub struct Line {
     /// Jira's worklog id.
     pub worklog_id: String,
     /// Who worked.
-    pub user: Value,
+    pub user: Member,
     /// The issue; of one's own on an issue that one may not see, only that.
-    pub issue: Value,
+    pub issue: Member,
     /// When it was started, in the zone of the report.
     pub started: String,
     /// The day that it belongs to.
@@ -40,7 +40,7 @@ pub struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub with: Option<String>,
     /// Its tags.
-    pub tags: Vec<Value>,
+    pub tags: Vec<Member>,
     /// The comment as plain text; not of overlaps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
@@ -113,13 +113,13 @@ fn line(report: &Report, row: Row) -> Line {
     let issue = match slot.filter(|slot| scope.allowed.contains(&slot.issue)) {
         Some(slot) => {
             let facts = scope.facts.get(&slot.issue).filter(|_| report.names);
-            Value::issue(slot.issue, facts.map(|facts| &**facts))
+            Member::issue(slot.issue, facts.map(|facts| &**facts))
         }
-        None => Value { state: Some("hidden"), ..Value::default() },
+        None => Member { state: Some("hidden"), ..Member::default() },
     };
     let (started, day) = local(report, row);
     let tags = snapshot.tagsets().get(row.tagset as usize);
-    let tag = |id: &i64| Value { name: report.tags.get(id).cloned(), ..Value::of_id(id.to_string()) };
+    let tag = |id: &i64| Member { name: report.tags.get(id).cloned(), ..Member::of_id(id.to_string()) };
     Line {
         worklog_id: row.id.to_string(),
         user: report.people.get(row.account as usize).cloned().unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! What a handler may ask for. A caller is proved here or the handler does not run.
 
+use super::pages::Refused;
 use super::routes;
 use crate::app::App;
 use crate::auth::connect::jwt::{self, Claims, Refusal};
@@ -212,16 +213,17 @@ impl FromRequest for StatusCaller {
 }
 
 impl FromRequest for PageCaller {
-    type Error = AppError;
-    type Future = Extracting<Self>;
+    type Error = Refused;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Refused>>>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        extracting(request, async |request| {
+        let proved = extracting(request, async |request| {
             let (tenant, claims) = prove_request(request, query_token(request)).await?;
             let caller = person(tenant, claims)?;
             authorise(request, TokenKind::Page, &caller).await?;
             Ok(Self(caller))
-        })
+        });
+        Box::pin(async { Ok(proved.await?) })
     }
 }
 

@@ -1,8 +1,8 @@
 //! The OpenAPI document, made from the handlers.
 
 use super::{
-    descriptor, exports, health, lifecycle, me, pages, privacy, receipts, reports, saved, sync, tags,
-    webhooks, worklogs,
+    assets, descriptor, exports, health, lifecycle, me, pages, privacy, receipts, reports, saved, settings,
+    sync, tags, webhooks, worklogs,
 };
 use actix_web::HttpResponse;
 use utoipa::OpenApi;
@@ -19,7 +19,7 @@ use utoipa::OpenApi;
         health::readyz,
         descriptor::descriptor,
         descriptor::icon,
-        pages::css,
+        assets::file,
         document,
         receipts::receipt,
         lifecycle::installed,
@@ -29,8 +29,8 @@ use utoipa::OpenApi;
         pages::reports,
         pages::admin,
         me::me,
-        me::settings,
-        me::change_settings,
+        settings::settings,
+        settings::change,
         me::audit,
         privacy::privacy,
         reports::query,

@@ -1,25 +1,37 @@
-//! Pages in Jira's iframes: what the server knows, rendered without script.
+//! Pages in Jira's iframes: a head that loads the front end. What they show comes through the API.
 
+use super::assets;
 use super::extract::{PageCaller, Shared};
 use super::params;
-use crate::error::AppResult;
-use crate::jira::time;
-use crate::sync::status;
-use crate::worklogs::{adf, list as lists};
-use actix_web::{HttpResponse, web};
-use hourbook_store::tenant::worklogs::{Filter, Worklog};
+use crate::error::{AppError, AppResult};
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, ResponseError, web};
 use serde::Deserialize;
-use std::fmt::Write;
+use std::fmt::{self, Write};
+use url::Url;
 
-const CSS: &str = include_str!("pages.css");
-const WEEK_MS: i64 = 7 * 86_400_000;
-/// Rows that a page lists.
-const ROWS: usize = 50;
+/// A page of the front end.
+#[derive(Clone, Copy)]
+enum View {
+    Panel,
+    Reports,
+    Admin,
+}
 
-/// The style of the pages.
-#[utoipa::path(get, path = "/static/pages.css", responses((status = 200, description = "The style of the pages")))]
-pub async fn css() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/css; charset=utf-8").body(CSS)
+impl View {
+    /// Its folder in `frontend/src`, and its title before the front end gives one.
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Panel => ("panel", "Time"),
+            Self::Reports => ("reports", "Hourbook reports"),
+            Self::Admin => ("admin", "Hourbook administration"),
+        }
+    }
+
+    /// Whether it takes the whole room that Jira has, or only as much as it needs.
+    fn fills(self) -> bool {
+        !matches!(self, Self::Panel)
+    }
 }
 
 /// Parameters of the panel; Jira adds more of its own.
@@ -29,109 +41,144 @@ pub struct PanelQuery {
     issue_id: String,
 }
 
-/// The panel of an issue: its latest worklogs.
+/// The panel of an issue.
 ///
 /// # Errors
-/// 401 without the page's token; 404 for an issue that the caller may not browse.
+/// 401 without the page's token, as a page.
 #[utoipa::path(get, path = "/connect/panel", params(("issueId" = String, Query)), responses((status = 200, description = "The panel as HTML")))]
 pub async fn panel(
     app: Shared,
     caller: PageCaller,
     query: web::Query<PanelQuery>,
-) -> AppResult<HttpResponse> {
+) -> Result<HttpResponse, Refused> {
     let issue_id = params::id("issueId", &query.issue_id)?;
-    let page = lists::of_issue(&app, &caller.0, issue_id, None, ROWS).await?;
-    let worklogs: Vec<Worklog> = page.items.into_iter().map(|item| item.worklog).collect();
-    let total: i64 = worklogs.iter().map(|worklog| worklog.seconds).sum();
-    let more = if page.next.is_some() { " (the first 50)" } else { "" };
-    let mut body = format!("<h1>Time</h1><p>{} logged{more}</p>", duration(total));
-    body += &table(&worklogs, "Nobody has logged work here yet.");
-    Ok(html(&app, &caller, "Time", &body))
+    Ok(page(&app, &caller, View::Panel, Some(issue_id))?)
 }
 
-/// The caller's last seven days.
+/// Reports.
 ///
 /// # Errors
-/// 401 without the page's token; 503 if Jira cannot be asked.
-#[utoipa::path(get, path = "/connect/reports", responses((status = 200, description = "The caller's last seven days as HTML")))]
-pub async fn reports(app: Shared, caller: PageCaller) -> AppResult<HttpResponse> {
-    let filter = Filter {
-        from: Some(app.clock.now_ms() - WEEK_MS),
-        account_id: Some(caller.0.account_id.clone()),
-        ..Filter::default()
-    };
-    let page = lists::across_issues(&app, &caller.0, filter, 1000).await?;
-    let worklogs: Vec<Worklog> = page.items.into_iter().map(|item| item.worklog).collect();
-    let total: i64 = worklogs.iter().map(|worklog| worklog.seconds).sum();
-    let mut body =
-        format!("<h1>My last seven days</h1><p>{} in {} worklogs</p>", duration(total), worklogs.len());
-    body += &table(&worklogs, "You have logged no work in the last seven days.");
-    Ok(html(&app, &caller, "Hourbook", &body))
+/// 401 without the page's token, as a page.
+#[utoipa::path(get, path = "/connect/reports", responses((status = 200, description = "Reports as HTML")))]
+pub async fn reports(app: Shared, caller: PageCaller) -> Result<HttpResponse, Refused> {
+    Ok(page(&app, &caller, View::Reports, None)?)
 }
 
-/// Where the sync stands, for Jira admins.
+/// Where the sync stands, settings, privacy, what was done: for Jira admins.
 ///
 /// # Errors
-/// 401 without the page's token; 403 for others than Jira admins.
-#[utoipa::path(get, path = "/connect/admin", responses((status = 200, description = "Where the sync stands, as HTML")))]
-pub async fn admin(app: Shared, caller: PageCaller) -> AppResult<HttpResponse> {
-    let status = status::of(&app, &caller.0.tenant).await?;
-    let as_of = status.in_step_as_of.map_or_else(|| "not yet in step".into(), time::rfc3339);
-    let mut body = String::from("<h1>Sync with Jira</h1><dl>");
-    for (name, value) in [
-        ("State", status.state.to_owned()),
-        ("Reason", status.reason.unwrap_or_else(|| "none".into())),
-        ("Worklogs in the copy", status.worklogs.to_string()),
-        ("Still to be taken in", status.pending.to_string()),
-        ("In step with Jira as of", as_of),
-    ] {
-        let _ = write!(body, "<dt>{name}</dt><dd>{}</dd>", escape(&value));
-    }
-    body += "</dl><h2>Last runs</h2><table><thead><tr><th>Kind</th><th>State</th><th>Began</th><th>Written</th><th>Deleted</th></tr></thead><tbody>";
-    for run in &status.runs {
-        let _ = write!(
-            body,
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-            escape(&run.kind),
-            escape(&run.state),
-            time::rfc3339(run.started_at),
-            run.written,
-            run.deleted
-        );
-    }
-    body += "</tbody></table>";
-    Ok(html(&app, &caller, "Hourbook", &body))
+/// 401 without the page's token; 403 for others than Jira admins; as a page.
+#[utoipa::path(get, path = "/connect/admin", responses((status = 200, description = "Administration as HTML")))]
+pub async fn admin(app: Shared, caller: PageCaller) -> Result<HttpResponse, Refused> {
+    Ok(page(&app, &caller, View::Admin, None)?)
 }
 
-fn table(worklogs: &[Worklog], empty: &str) -> String {
-    if worklogs.is_empty() {
-        return format!("<p class=\"empty\">{empty}</p>");
+/// A page whose head names the files of the front end. Only the tenant's own site may frame it, and nothing runs in it
+/// but our own files and the bridge of the host.
+fn page(app: &Shared, caller: &PageCaller, view: View, issue_id: Option<i64>) -> AppResult<HttpResponse> {
+    let (name, title) = view.names();
+    let files = assets::files(name).ok_or_else(|| {
+        tracing::error!("{}", assets::MISSING);
+        AppError::unavailable("front_end_missing", "This server was built without its pages.")
+    })?;
+    let (tenant, host_script) = (&caller.0.tenant, &app.config.connect_host_script);
+    let assets = format!("{}/static", app.config.base_url);
+    let mut head = String::new();
+    for style in &files.styles {
+        let _ = write!(head, "<link rel=\"stylesheet\" href=\"{assets}/{style}\">");
     }
-    let mut out = String::from(
-        "<table><thead><tr><th>Started (UTC)</th><th>Time</th><th>Comment</th></tr></thead><tbody>",
+    let options = if view.fills() { "sizeToParent:true;margin:false" } else { "margin:false" };
+    let _ = write!(
+        head,
+        "<script id=\"ac-iframe-options\" src=\"{host_script}\" data-options=\"{options}\" defer></script>\
+         <script type=\"module\" src=\"{assets}/{}\"></script>",
+        files.entry
     );
-    for worklog in worklogs.iter().rev() {
-        let comment = worklog.comment.as_ref().and_then(|text| serde_json::from_str(text.expose()).ok());
-        let comment = comment.map(|comment| adf::to_text(&comment)).unwrap_or_default();
-        let started = time::rfc3339(worklog.started);
-        let _ = write!(
-            out,
-            "<tr><td><time datetime=\"{started}\">{}</time></td><td class=\"number\">{}</td><td>{}</td></tr>",
-            started.get(..16).unwrap_or(&started).replace('T', " "),
-            duration(worklog.seconds),
-            escape(&comment)
-        );
+    for module in &files.modules {
+        let _ = write!(head, "<link rel=\"modulepreload\" href=\"{assets}/{module}\">");
     }
-    out + "</tbody></table>"
+    let mut about = format!(
+        "data-host=\"connect\" data-view=\"{name}\" data-api=\"{}\" data-account=\"{}\" data-site=\"{}\"",
+        app.config.base_url,
+        escape(&caller.0.account_id),
+        escape(tenant.site.base_url.as_str()),
+    );
+    if let Some(issue_id) = issue_id {
+        let _ = write!(about, " data-issue=\"{issue_id}\"");
+    }
+    let ours = origin(&app.config.base_url);
+    let policy = format!(
+        "default-src 'none'; script-src {ours} {}; style-src {ours}; connect-src {ours}; img-src {ours} data:; \
+         base-uri 'none'; form-action 'none'; object-src 'none'; frame-ancestors {}",
+        origin(host_script),
+        tenant.frame_ancestors.join(" ")
+    );
+    let body = format!(
+        "<!doctype html><html lang=\"en\" {about}><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>{head}</head>\
+         <body><div id=\"app\"></div></body></html>"
+    );
+    Ok(html(StatusCode::OK, policy, body))
 }
 
-/// `1h 30m`.
-fn duration(seconds: i64) -> String {
-    let (hours, minutes) = (seconds / 3600, seconds % 3600 / 60);
-    match (hours, minutes) {
-        (0, minutes) => format!("{minutes}m"),
-        (hours, 0) => format!("{hours}h"),
-        (hours, minutes) => format!("{hours}h {minutes}m"),
+fn html(status: StatusCode, policy: String, body: String) -> HttpResponse {
+    HttpResponse::build(status)
+        .insert_header(("Content-Security-Policy", policy))
+        .content_type("text/html; charset=utf-8")
+        .body(body)
+}
+
+/// Scheme, host and port of an address.
+fn origin(address: &str) -> String {
+    Url::parse(address).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
+}
+
+/// An error that somebody reads in an iframe.
+#[derive(Debug)]
+pub struct Refused(AppError);
+
+impl From<AppError> for Refused {
+    fn from(error: AppError) -> Self {
+        Self(error)
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl ResponseError for Refused {
+    fn status_code(&self) -> StatusCode {
+        self.0.status_code()
+    }
+
+    /// Words and nothing else: no script, no link, nothing of any tenant. So anybody may frame it, which has to be
+    /// where the site is not known.
+    fn error_response(&self) -> HttpResponse {
+        let policy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors *";
+        let body = format!(
+            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"color-scheme\" \
+             content=\"light dark\"><meta name=\"viewport\" content=\"width=device-width\"><title>Hourbook</title></head>\
+             <body><main><h1>Hourbook cannot show this page</h1><p>{}</p><p>{}</p></main></body></html>",
+            escape(self.0.detail()),
+            self.advice()
+        );
+        html(self.status_code(), policy.into(), body)
+    }
+}
+
+impl Refused {
+    fn advice(&self) -> &'static str {
+        match self.status_code() {
+            StatusCode::UNAUTHORIZED => {
+                "Links of pages hold for three minutes: reload the page in Jira. If that does not help, ask a Jira admin \
+                 whether Hourbook is still installed."
+            }
+            StatusCode::FORBIDDEN => "Ask a Jira admin of your site.",
+            _ => "Reload the page in Jira in a moment.",
+        }
     }
 }
 
@@ -141,20 +188,4 @@ fn escape(text: &str) -> String {
         .replace('>', "&gt;")
         .replace('"', "&quot;")
         .replace('\'', "&#39;")
-}
-
-/// A whole page. Only the tenant's own site may frame it.
-fn html(app: &Shared, caller: &PageCaller, title: &str, body: &str) -> HttpResponse {
-    let base = &app.config.base_url;
-    let policy = format!(
-        "default-src 'none'; style-src {base}/static/; base-uri 'none'; form-action 'none'; frame-ancestors {}",
-        caller.0.tenant.frame_ancestors.join(" ")
-    );
-    HttpResponse::Ok().insert_header(("Content-Security-Policy", policy)).content_type("text/html; charset=utf-8").body(
-        format!(
-            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-             <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>\
-             <link rel=\"stylesheet\" href=\"{base}/static/pages.css\"></head><body><main>{body}</main></body></html>"
-        ),
-    )
 }

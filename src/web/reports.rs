@@ -9,7 +9,7 @@ use crate::reports::prepare::{Preparation, Stage};
 use crate::reports::report::{self, Answered, Content, Report};
 use crate::reports::scope::{self, Options};
 use crate::reports::stamp::Stamp;
-use crate::reports::values::Value;
+use crate::reports::values::Member;
 use crate::reports::worklogs::{self, Line};
 use actix_web::{HttpResponse, web};
 use hourbook_engine::aggregate::Cell;
@@ -100,7 +100,7 @@ pub struct ColumnsView {
     /// Whether the columns add up to the row.
     additive: bool,
     /// `cells` refer to these by position.
-    values: Vec<Value>,
+    values: Vec<Member>,
 }
 
 /// A measure.
@@ -119,7 +119,7 @@ pub struct RowView {
     depth: usize,
     /// The value of its level; the levels above are those of the rows before it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<Value>,
+    value: Option<Member>,
     /// How many groups were put together, of the row behind the top ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     rest_of: Option<usize>,
@@ -236,7 +236,7 @@ pub struct ValuesInput {
 #[derive(Serialize, ToSchema)]
 pub struct ValuesView {
     /// By name; people who have left are among them.
-    items: Vec<Value>,
+    items: Vec<Member>,
     /// How many there are that fit the search.
     count: usize,
 }

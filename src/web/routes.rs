@@ -1,8 +1,8 @@
 //! THE table of every public path, grouped by who calls. Each route takes one kind of token.
 
 use super::{
-    descriptor, exports, health, lifecycle, me, openapi, pages, privacy, receipts, reports, saved, sync,
-    tags, webhooks, worklogs,
+    assets, descriptor, exports, health, lifecycle, me, openapi, pages, privacy, receipts, reports, saved,
+    settings, sync, tags, webhooks, worklogs,
 };
 use crate::auth::{Right, TokenKind};
 use actix_web::web::{self, ServiceConfig, delete, get, post, put};
@@ -59,7 +59,7 @@ pub fn all() -> Vec<Route> {
         route("GET", "/readyz", None, || get().to(health::readyz)),
         route("GET", "/atlassian-connect.json", None, || get().to(descriptor::descriptor)),
         route("GET", "/static/icon.svg", None, || get().to(descriptor::icon)),
-        route("GET", "/static/pages.css", None, || get().to(pages::css)),
+        route("GET", "/static/assets/{file}", None, || get().to(assets::file)),
         route("GET", "/api/openapi.json", None, || get().to(openapi::document)),
         route("GET", "/receipts/{receiptId}", None, || get().to(receipts::receipt)),
         // Atlassian's installation service.
@@ -73,8 +73,8 @@ pub fn all() -> Vec<Route> {
         route("GET", "/connect/admin", Page, || get().to(pages::admin)).admin(),
         // The pages' own calls.
         route("GET", "/api/v1/me", Context, || get().to(me::me)),
-        route("GET", "/api/v1/settings", Context, || get().to(me::settings)),
-        route("PUT", "/api/v1/settings", Context, || put().to(me::change_settings)).admin(),
+        route("GET", "/api/v1/settings", Context, || get().to(settings::settings)),
+        route("PUT", "/api/v1/settings", Context, || put().to(settings::change)).admin(),
         route("GET", "/api/v1/privacy", Context, || get().to(privacy::privacy)).admin(),
         route("GET", "/api/v1/audit", Context, || get().to(me::audit)).admin(),
         route("GET", "/api/v1/sync", Context, || get().to(sync::status)),

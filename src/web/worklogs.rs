@@ -20,7 +20,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 /// Worklogs that the panel shows at first.
-const PANEL: usize = 100;
+const PANEL: usize = 50;
 /// Characters of an idempotency key.
 const KEY: std::ops::RangeInclusive<usize> = 1..=255;
 
@@ -44,7 +44,8 @@ pub struct WorklogView {
     time_spent_seconds: i64,
     /// The comment as plain text.
     comment: Option<String>,
-    /// The comment as an Atlassian document, where one worklog is asked for.
+    /// The comment as an Atlassian document: where one worklog is asked for, and in the panel if text does not say all
+    /// of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     comment_adf: Option<Value>,
     /// Ids of its tags.
@@ -77,6 +78,12 @@ impl WorklogView {
 
     fn listed(visible: Visible) -> Self {
         Self { comment_adf: None, ..Self::new(visible.worklog, visible.issue_visible) }
+    }
+
+    /// With the comment as a document where text does not say all of it.
+    fn in_panel(visible: Visible) -> Self {
+        let view = Self::new(visible.worklog, visible.issue_visible);
+        Self { comment_adf: view.comment_adf.filter(adf::is_rich), ..view }
     }
 }
 
@@ -143,6 +150,7 @@ pub async fn list(
         account_id: query.account.clone(),
         tag_id: id("tag", &query.tag)?,
         after: query.cursor.as_deref().map(params::position).transpose()?,
+        newest_first: false,
     };
     let limit = params::limit(query.limit.as_deref())?;
     let page = lists::across_issues(&app, &caller.0, filter, limit).await?;
@@ -153,7 +161,9 @@ pub async fn list(
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct PageQuery {
-    /// `nextCursor` of the page before.
+    /// Which start comes first: `oldest` (the default) or `newest`.
+    order: Option<String>,
+    /// `nextCursor` of the page before, in the same order.
     cursor: Option<String>,
     /// 1 to 1000, default 100.
     limit: Option<String>,
@@ -173,7 +183,12 @@ pub async fn of_issue(
     let issue_id = params::id("issueId", &path)?;
     let after = query.cursor.as_deref().map(params::position).transpose()?;
     let limit = params::limit(query.limit.as_deref())?;
-    Ok(web::Json(lists::of_issue(&app, &caller.0, issue_id, after, limit).await?.into()))
+    let newest_first = match query.order.as_deref() {
+        None | Some("oldest") => false,
+        Some("newest") => true,
+        Some(_) => return Err(AppError::invalid("order", "order_invalid", "order is oldest or newest.")),
+    };
+    Ok(web::Json(lists::of_issue(&app, &caller.0, issue_id, after, newest_first, limit).await?.into()))
 }
 
 /// One worklog, with its comment as a document.
@@ -199,8 +214,13 @@ fn ids(path: &(String, String)) -> AppResult<(i64, i64)> {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PanelView {
+    /// The newest first; those before them come with `order=newest`.
     worklogs: WorklogList,
     tags: Vec<TagView>,
+    /// Whether the caller may add tags.
+    may_create_tags: bool,
+    /// When the caller's last work of the last day and a half ended, whatever the issue: where the next may begin.
+    last_end: Option<String>,
     settings: PanelSettings,
 }
 
@@ -236,13 +256,19 @@ pub async fn panel(
     path: web::Path<String>,
 ) -> AppResult<web::Json<PanelView>> {
     let issue_id = params::id("issueId", &path)?;
-    let page = lists::of_issue(&app, &caller.0, issue_id, None, PANEL).await?;
+    let page = lists::of_issue(&app, &caller.0, issue_id, None, true, PANEL).await?;
     let db = app.db(&caller.0.tenant).await?;
     let tags = tags::all(&db).await?;
+    let may_create_tags = tags::may_create(&app, &caller.0).await?;
+    let last_end = lists::last_end(&app, &caller.0).await?;
     let settings = site_time::get(&app, &caller.0.tenant).await?;
+    let next_cursor = page.next.map(params::cursor);
+    let items = page.items.into_iter().map(WorklogView::in_panel).collect();
     Ok(web::Json(PanelView {
-        worklogs: page.into(),
+        worklogs: WorklogList { items, next_cursor },
         tags: tags.into_iter().map(TagView::from).collect(),
+        may_create_tags,
+        last_end: last_end.map(time::rfc3339),
         settings: settings.into(),
     }))
 }

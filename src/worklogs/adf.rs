@@ -39,6 +39,16 @@ pub fn is_document(value: &Value) -> bool {
         && depth(value, 0) <= DEEPEST
 }
 
+/// Whether a document has more to it than paragraphs of plain text, which text could not give back.
+pub fn is_rich(document: &Value) -> bool {
+    let plain = match document.get("type").and_then(Value::as_str) {
+        Some("doc" | "paragraph" | "hardBreak") => true,
+        Some("text") => document.get("marks").and_then(Value::as_array).is_none_or(Vec::is_empty),
+        _ => document.is_string(),
+    };
+    !plain || document.get("content").and_then(Value::as_array).into_iter().flatten().any(is_rich)
+}
+
 fn depth(value: &Value, at: usize) -> usize {
     if at > DEEPEST {
         return at;
@@ -143,6 +153,13 @@ mod tests {
             { "type": "somethingNew", "content": [{ "type": "text", "text": "kept" }] } ] });
         assert_eq!(to_text(&rich), "Plan\n\n- @Ana checks\n- https://example.com\n\nkept");
         assert_eq!(to_text(&json!("wiki *text*")), "wiki *text*");
+        assert!(is_rich(&rich) && is_rich(&rich["content"][0]));
+        let bold = json!({ "type": "doc", "version": 1, "content": [{ "type": "paragraph", "content": [
+            { "type": "text", "text": "so", "marks": [{ "type": "strong" }] }] }] });
+        assert!(is_rich(&bold));
+        assert!(
+            !is_rich(&from_text("two\nlines\n\nblocks")) && !is_rich(&empty()) && !is_rich(&json!("text"))
+        );
     }
 
     #[test]

@@ -48,11 +48,30 @@ pub async fn of_issue(
     caller: &Caller,
     issue_id: i64,
     after: Option<(i64, i64)>,
+    newest_first: bool,
     limit: usize,
 ) -> AppResult<Page> {
     require_browsable(app, caller, issue_id).await?;
-    let filter = Filter { issue_id: Some(issue_id), after, ..Filter::default() };
+    let filter = Filter { issue_id: Some(issue_id), after, newest_first, ..Filter::default() };
     visible_page(app, caller, filter, limit).await
+}
+
+/// How far back somebody's last work is looked for.
+const LAST_WORK_MS: i64 = 36 * 3_600_000;
+
+/// When the caller's own last work ended, if that was not long ago. Milliseconds since 1970, UTC.
+///
+/// # Errors
+/// When the database fails.
+pub async fn last_end(app: &App, caller: &Caller) -> AppResult<Option<i64>> {
+    let filter = Filter {
+        from: Some(app.clock.now_ms() - LAST_WORK_MS),
+        account_id: Some(caller.account_id.clone()),
+        ..Filter::default()
+    };
+    let db = app.db(&caller.tenant).await?;
+    let own = db.read(move |db| worklogs::page(db, &filter, 1000)).await?;
+    Ok(own.iter().map(|worklog| worklog.started + worklog.seconds * 1000).max())
 }
 
 /// One worklog of an issue.

@@ -76,6 +76,7 @@ impl Cloud {
             App::new()
                 .app_data(data.clone())
                 .route("/oauth2/token", web::post().to(token))
+                .route("/all.js", web::get().to(crate::host::all_js))
                 .route("/{kid}", web::get().to(public_key))
         })
         .workers(1)

@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod cloud;
 pub mod faults;
+mod host;
 pub mod lifecycle;
 pub mod limits;
 pub mod pages;

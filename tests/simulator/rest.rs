@@ -5,6 +5,7 @@ mod other;
 mod worklogs;
 
 use crate::faults::{self, Fault};
+use crate::host;
 use crate::qsh;
 use crate::site::Site;
 use crate::state::{Exchange, State};
@@ -223,8 +224,15 @@ impl MessageBody for Broken {
 /// Proves the caller as Jira does: the app by a signature over this very request, a person by a bearer token with
 /// the scope that the call needs.
 fn authenticate(site: &Site, request: &HttpRequest) -> Result<Caller, &'static str> {
-    let header =
-        request.headers().get("authorization").and_then(|value| value.to_str().ok()).ok_or("no token")?;
+    let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+    let header = match (header, host::session(request)) {
+        (Some(header), _) => header,
+        // A page of Jira itself, in somebody's browser.
+        (None, Some(account)) if site.state().users.contains_key(&account) => {
+            return Ok(Caller::Person(account));
+        }
+        _ => return Err("no token"),
+    };
     let now = site.clock.now_ms() / 1000;
     let method = request.method().as_str();
     if let Some(token) = header.strip_prefix("Bearer ") {
@@ -305,6 +313,8 @@ fn dispatch(call: &Call<'_>, method: &str, path: &str) -> Answer {
             worklogs::put_property(call, issue, id, key)
         }
         ("POST", ["issue", "bulkfetch"]) => other::bulk_fetch(call),
+        ("GET", ["issue", issue]) => other::issue(call, issue),
+        ("GET", ["groups", "picker"]) => other::group_picker(call),
         ("GET", ["issue", issue, "editmeta"]) => other::edit_meta(call, issue),
         ("GET", ["serverInfo"]) => other::server_info(call),
         ("POST", ["search", "jql"]) => other::search(call),

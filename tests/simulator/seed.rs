@@ -89,6 +89,8 @@ pub fn fill(site: &Site, seed: u64, size: Size) {
                 status: ["To Do", "In Progress", "Done"][at % 4 % 3].into(),
                 components: if at % 5 == 0 { vec!["api".into(), "web".into()] } else { Vec::new() },
                 labels: if at % 7 == 0 { vec!["urgent".into()] } else { Vec::new() },
+                original: if at % 3 == 0 { 8 * 3600 } else { 0 },
+                remaining: if at % 3 == 0 { 5 * 3600 } else { 0 },
                 ..Issue::default()
             };
             state.issues.insert(issue_id, issue);

@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::cloud::Cloud;
 use crate::faults::{Fault, Rule};
+use crate::host;
 use crate::qsh;
 use crate::rest;
 use crate::state::{Delivery, Installation, State};
@@ -58,6 +59,7 @@ impl Site {
             App::new()
                 .app_data(data.clone())
                 .app_data(web::PayloadConfig::new(8 * 1024 * 1024))
+                .configure(host::configure)
                 .default_service(web::to(rest::answer))
         })
         .workers(1)
@@ -110,6 +112,11 @@ impl Site {
 
     fn installation(&self) -> Installation {
         self.state().installation.clone().expect("the app is installed")
+    }
+
+    /// The key of the app that is installed.
+    pub(crate) fn app_key(&self) -> String {
+        self.state().installation.as_ref().map(|app| app.app_key.clone()).unwrap_or_default()
     }
 
     /// The token that a page gets for its own calls.

@@ -47,6 +47,8 @@ pub struct Issue {
     pub summary: String,
     /// Accounts that may not see it.
     pub hidden_from: HashSet<String>,
+    /// Original estimate, seconds; none if zero.
+    pub original: i64,
     /// Remaining estimate, seconds.
     pub remaining: i64,
     /// Its parent.

@@ -143,6 +143,8 @@ fn env(cloud: &Cloud, base_url: &str, data_dir: &std::path::Path) -> anyhow::Res
         ("HOURBOOK_MASTER_KEYS", format!("demo:{key}")),
         ("HOURBOOK_CONNECT_KEYS_URL", cloud.url.clone()),
         ("HOURBOOK_OAUTH_URL", cloud.url.clone()),
+        // The bridge of the simulated Jira stands for Atlassian's.
+        ("HOURBOOK_CONNECT_HOST_SCRIPT", format!("{}/all.js", cloud.url)),
         ("HOURBOOK_ALLOWED_SITES", "http://127.0.0.1:*".to_owned()),
         ("HOURBOOK_INCREMENTAL_SECS", "20".to_owned()),
         (

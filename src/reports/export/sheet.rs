@@ -3,7 +3,7 @@
 use crate::reports::definition::{Dimension, Kind, Measure};
 use crate::reports::report::{Content, Report};
 use crate::reports::stamp::Stamp;
-use crate::reports::values::Value;
+use crate::reports::values::Member;
 use crate::reports::worklogs::{self, Line};
 use hourbook_engine::aggregate::Cell;
 use hourbook_engine::tree::Node;
@@ -108,13 +108,13 @@ fn has_key(dimension: Dimension) -> bool {
 }
 
 /// What stands for a value: its name, or what bucket it is.
-fn shown(value: &Value) -> String {
+fn shown(value: &Member) -> String {
     let bucket = value.state.filter(|_| value.id.is_none()).map(|state| format!("({state})"));
     value.name.clone().or(bucket).or_else(|| value.id.clone()).unwrap_or_default()
 }
 
 /// The fields of a value of a dimension: key and name or only one of them, and the id.
-fn of_value(dimension: Dimension, value: &Value) -> Vec<Field> {
+fn of_value(dimension: Dimension, value: &Member) -> Vec<Field> {
     if dimension == Dimension::Day {
         return vec![value.id.clone().map_or(Field::Empty, Field::Day)];
     }

@@ -255,9 +255,11 @@ pub struct Filter {
     pub tag_id: Option<i64>,
     /// Behind this position (start and id of the last one seen).
     pub after: Option<(i64, i64)>,
+    /// The newest first.
+    pub newest_first: bool,
 }
 
-/// A page of worklogs by start and id, ascending; without those that are unreadable.
+/// A page of worklogs by start and id, the oldest first unless it says otherwise; without those that are unreadable.
 pub fn page(db: &mut TenantConn<'_>, filter: &Filter, limit: i64) -> Result<Vec<Worklog>> {
     let mut query = w::worklogs.filter(w::unreadable_since.is_null()).select(Row::as_select()).into_boxed();
     if let Some(from) = filter.from {
@@ -278,11 +280,22 @@ pub fn page(db: &mut TenantConn<'_>, filter: &Filter, limit: i64) -> Result<Vec<
             .select(schema::worklog_tags::client_worklog_id);
         query = query.filter(w::client_worklog_id.eq_any(tagged));
     }
-    if let Some((started, id)) = filter.after {
-        let behind = w::started.eq(started).and(w::client_worklog_id.gt(id));
-        query = query.filter(w::started.ge(started)).filter(w::started.gt(started).or(behind));
-    }
-    let rows = query.order((w::started, w::client_worklog_id)).limit(limit).load(db.conn)?;
+    query = match filter.after {
+        Some((started, id)) if filter.newest_first => {
+            let behind = w::started.eq(started).and(w::client_worklog_id.lt(id));
+            query.filter(w::started.le(started)).filter(w::started.lt(started).or(behind))
+        }
+        Some((started, id)) => {
+            let behind = w::started.eq(started).and(w::client_worklog_id.gt(id));
+            query.filter(w::started.ge(started)).filter(w::started.gt(started).or(behind))
+        }
+        None => query,
+    };
+    query = match filter.newest_first {
+        true => query.order((w::started.desc(), w::client_worklog_id.desc())),
+        false => query.order((w::started, w::client_worklog_id)),
+    };
+    let rows = query.limit(limit).load(db.conn)?;
     open_rows(db, rows)
 }
 

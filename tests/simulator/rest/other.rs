@@ -64,6 +64,36 @@ pub(super) fn bulk_fetch(call: &Call<'_>) -> Answer {
     Answer::ok(json!({ "issues": issues, "issueErrors": [] }))
 }
 
+/// One issue; of its fields only what its time is about.
+pub(super) fn issue(call: &Call<'_>, id: &str) -> Answer {
+    let state = call.site.state();
+    let id = id.parse().unwrap_or(0);
+    let Some(issue) = state.issues.get(&id).filter(|_| call.may_browse(&state, id)) else {
+        return Answer::error(404, "Issue does not exist or you do not have permission to see it.");
+    };
+    let on_it = state.by_issue.get(&id).into_iter().flatten();
+    let spent: i64 = on_it.filter_map(|id| state.worklogs.get(id)).map(|worklog| worklog.seconds).sum();
+    let mut times = json!({ "timeSpentSeconds": spent });
+    if issue.original > 0 {
+        times["originalEstimateSeconds"] = json!(issue.original);
+        times["remainingEstimateSeconds"] = json!(issue.remaining);
+    }
+    Answer::ok(json!({ "id": id.to_string(), "key": issue.key, "fields": { "timetracking": times } }))
+}
+
+/// Groups by a part of their name.
+pub(super) fn group_picker(call: &Call<'_>) -> Answer {
+    let state = call.site.state();
+    let query = call.text("query").unwrap_or_default().to_lowercase();
+    let all: BTreeSet<&String> = state.users.values().flat_map(|user| &user.groups).collect();
+    let named = all.iter().map(|id| (id, format!("name of {id}")));
+    let groups: Vec<Value> = named
+        .filter(|(_, name)| name.contains(&query))
+        .map(|(id, name)| json!({ "name": name, "groupId": id, "html": name, "labels": [] }))
+        .collect();
+    Answer::ok(json!({ "header": "Showing groups", "total": groups.len(), "groups": groups }))
+}
+
 /// A person's groups.
 pub(super) fn groups(call: &Call<'_>) -> Answer {
     let state = call.site.state();
@@ -155,7 +185,15 @@ pub(super) fn check_permissions(call: &Call<'_>) -> Answer {
 }
 
 pub(super) fn my_permissions(call: &Call<'_>) -> Answer {
-    const KNOWN: [&str; 3] = ["ADMINISTER", "BROWSE_PROJECTS", "WORK_ON_ISSUES"];
+    const KNOWN: [&str; 7] = [
+        "ADMINISTER",
+        "BROWSE_PROJECTS",
+        "WORK_ON_ISSUES",
+        "EDIT_OWN_WORKLOGS",
+        "EDIT_ALL_WORKLOGS",
+        "DELETE_OWN_WORKLOGS",
+        "DELETE_ALL_WORKLOGS",
+    ];
     let Some(asked) = call.text("permissions") else {
         return Answer::error(400, "The 'permissions' query parameter is required.");
     };
@@ -170,8 +208,10 @@ pub(super) fn my_permissions(call: &Call<'_>) -> Answer {
             return Answer::error(400, "Unrecognized permission keys.");
         }
         let have = match key {
-            "ADMINISTER" => user.is_some_and(|user| user.admin),
-            "WORK_ON_ISSUES" => user.is_some_and(|user| user.may_work),
+            "ADMINISTER" | "EDIT_ALL_WORKLOGS" | "DELETE_ALL_WORKLOGS" => user.is_some_and(|user| user.admin),
+            "WORK_ON_ISSUES" | "EDIT_OWN_WORKLOGS" | "DELETE_OWN_WORKLOGS" => {
+                user.is_some_and(|user| user.may_work)
+            }
             _ => user.is_some(),
         };
         permissions[key] = json!({ "key": key, "name": key, "havePermission": have });
