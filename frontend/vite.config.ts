@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
-import { bridge } from "./build/bridge";
-import { compressed } from "./build/compressed";
-import { tokens } from "./build/tokens";
+import { bridge } from "./build/bridge.ts";
+import { compressed } from "./build/compressed.ts";
+import { tokens } from "./build/tokens.ts";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 

@@ -20,6 +20,12 @@ pub struct Options {
     /// End the live demo after so many seconds instead of at Ctrl-C.
     #[arg(long)]
     seconds: Option<u64>,
+    /// Let nobody work but whoever looks: for browser tests and pictures.
+    #[arg(long)]
+    still: bool,
+    /// Write the addresses of everything into a file, as JSON, once it is all there.
+    #[arg(long, value_name = "FILE")]
+    links: Option<std::path::PathBuf>,
     /// Seed of the sites and of what people do.
     #[arg(long, default_value_t = 7)]
     seed: u64,
@@ -34,7 +40,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let result = if options.script {
         script::run(&stage, options.seed).await
     } else {
-        live::run(&stage, options.seed, options.seconds).await
+        live::run(&stage, &options).await
     };
     stage.clear().await?;
     result

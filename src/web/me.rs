@@ -40,6 +40,7 @@ pub async fn me(app: Shared, caller: ContextCaller) -> AppResult<web::Json<MeVie
 
 /// Position in the log of acts.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct AuditQuery {
     /// `nextCursor` of the page before.

@@ -67,16 +67,37 @@ use utoipa::OpenApi;
 )]
 pub struct Document;
 
+/// The document, each operation under a name of its own: several handlers are called `list`.
+fn openapi() -> utoipa::openapi::OpenApi {
+    let mut document = Document::openapi();
+    for (path, item) in &mut document.paths.paths {
+        let operations = [
+            ("get", &mut item.get),
+            ("post", &mut item.post),
+            ("put", &mut item.put),
+            ("delete", &mut item.delete),
+        ];
+        for (method, operation) in operations {
+            if let Some(operation) = operation {
+                let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+                let name = std::iter::once(method).chain(words).collect::<Vec<_>>().join("_");
+                operation.operation_id = Some(name);
+            }
+        }
+    }
+    document
+}
+
 /// The document as JSON.
 ///
 /// # Errors
 /// When it cannot be written as JSON.
 pub fn render() -> Result<String, serde_json::Error> {
-    Document::openapi().to_pretty_json()
+    openapi().to_pretty_json()
 }
 
 /// Serves the document.
 #[utoipa::path(get, path = "/api/openapi.json", responses((status = 200, description = "This document")))]
 pub async fn document() -> HttpResponse {
-    HttpResponse::Ok().json(Document::openapi())
+    HttpResponse::Ok().json(openapi())
 }

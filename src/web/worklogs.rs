@@ -107,6 +107,7 @@ impl From<lists::Page> for WorklogList {
 
 /// Which worklogs to list.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
     /// A day or an instant; inclusive.
@@ -159,6 +160,7 @@ pub async fn list(
 
 /// Position in a list.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct PageQuery {
     /// Which start comes first: `oldest` (the default) or `newest`.
@@ -399,6 +401,7 @@ fn newer(sent: &WorklogInput, worklog: Worklog) -> AppError {
 
 /// What happens to the remaining estimate when a worklog is deleted.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeleteQuery {
     /// `auto`, `new`, `leave` or `manual`.

@@ -1,9 +1,10 @@
 //! Pages of the simulated Jira that a person recognises: an issue with the app's panel in it, the app's own pages, all
 //! in iframes on the app's origin, over Atlassian's bridge. A cookie says who looks; anybody may be anybody.
 
+use crate::control;
 use crate::site::Site;
 use crate::state::{Issue, State, User};
-use actix_web::web::{self, ServiceConfig, get};
+use actix_web::web::{self, ServiceConfig, get, post};
 use actix_web::{HttpRequest, HttpResponse};
 use std::fmt::Write;
 
@@ -34,6 +35,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .route("/host/theme/{theme}", get().to(change_theme))
         .route("/host/locale/{locale}", get().to(change_locale))
         .route("/host/token", get().to(token))
+        .route("/host/control", post().to(control::act))
         .route("/host/{file}", get().to(file));
 }
 
@@ -171,18 +173,27 @@ fn page(
          <div class=\"who\">{who}</div></header><main>{body}</main><script src=\"/host/connect-host.js\"></script>\
          <script src=\"/host/host.js\"></script></body></html>"
     );
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(html)
+    let mut response = HttpResponse::Ok();
+    if session(request).is_none() {
+        // From the first page on one is somebody.
+        response.insert_header(("Set-Cookie", cookie_of(SESSION, &viewer.user.account_id)));
+    }
+    response.content_type("text/html; charset=utf-8").body(html)
 }
 
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
+fn cookie_of(name: &str, value: &str) -> String {
+    format!("{name}={value}; Path=/; SameSite=Lax")
+}
+
 /// Sets a cookie and goes back.
 fn remember(request: &HttpRequest, name: &str, value: &str) -> HttpResponse {
     let to = request.query_string().strip_prefix("to=").filter(|to| to.starts_with('/')).unwrap_or("/");
     HttpResponse::SeeOther()
-        .insert_header(("Set-Cookie", format!("{name}={value}; Path=/; SameSite=Lax")))
+        .insert_header(("Set-Cookie", cookie_of(name, value)))
         .insert_header(("Location", to))
         .finish()
 }

@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod cloud;
+mod control;
 pub mod faults;
 mod host;
 pub mod lifecycle;

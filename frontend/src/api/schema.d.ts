@@ -12,7 +12,7 @@ export interface paths {
             cookie?: never;
         };
         /** Serves the document. */
-        get: operations["document"];
+        get: operations["get_api_openapi_json"];
         put?: never;
         post?: never;
         delete?: never;
@@ -33,7 +33,7 @@ export interface paths {
          * @description # Errors
          *     403 for others than Jira admins.
          */
-        get: operations["audit"];
+        get: operations["get_api_v1_audit"];
         put?: never;
         post?: never;
         delete?: never;
@@ -54,14 +54,14 @@ export interface paths {
          * @description # Errors
          *     When the files cannot be read.
          */
-        get: operations["list"];
+        get: operations["get_api_v1_exports"];
         put?: never;
         /**
          * Begins to write a report into a file that is fetched later: for huge ones.
          * @description # Errors
          *     Those of a query; 409 with ten of one's own.
          */
-        post: operations["begin"];
+        post: operations["post_api_v1_exports"];
         delete?: never;
         options?: never;
         head?: never;
@@ -80,7 +80,7 @@ export interface paths {
          * @description # Errors
          *     404 for one that is not the caller's, or gone.
          */
-        get: operations["one"];
+        get: operations["get_api_v1_exports_exportId"];
         put?: never;
         post?: never;
         /**
@@ -88,7 +88,7 @@ export interface paths {
          * @description # Errors
          *     404 for one that is not the caller's; 409 while it is made.
          */
-        delete: operations["delete"];
+        delete: operations["delete_api_v1_exports_exportId"];
         options?: never;
         head?: never;
         patch?: never;
@@ -106,7 +106,7 @@ export interface paths {
          * @description # Errors
          *     404 for one that is not the caller's, or gone; 409 for one that is not ready or holds what they may not see any more.
          */
-        get: operations["fetch"];
+        get: operations["get_api_v1_exports_exportId_file"];
         put?: never;
         post?: never;
         delete?: never;
@@ -127,7 +127,7 @@ export interface paths {
          * @description # Errors
          *     404 for an issue that the caller may not browse.
          */
-        get: operations["panel"];
+        get: operations["get_api_v1_issues_issueId_panel"];
         put?: never;
         post?: never;
         delete?: never;
@@ -148,14 +148,14 @@ export interface paths {
          * @description # Errors
          *     404 for an issue that the caller may not browse.
          */
-        get: operations["of_issue"];
+        get: operations["get_api_v1_issues_issueId_worklogs"];
         put?: never;
         /**
          * Logs work as the caller, in Jira and then here.
          * @description # Errors
          *     400 for the input, Jira's own refusal otherwise; 504 `outcome_unknown` if Jira did not say.
          */
-        post: operations["create"];
+        post: operations["post_api_v1_issues_issueId_worklogs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -174,20 +174,20 @@ export interface paths {
          * @description # Errors
          *     404 if it is not there or not to be seen.
          */
-        get: operations["one"];
+        get: operations["get_api_v1_issues_issueId_worklogs_worklogId"];
         /**
          * Changes a worklog as the caller, in Jira and then here.
          * @description # Errors
          *     400 for the input, Jira's own refusal otherwise.
          */
-        put: operations["edit"];
+        put: operations["put_api_v1_issues_issueId_worklogs_worklogId"];
         post?: never;
         /**
          * Deletes a worklog as the caller, in Jira and then here.
          * @description # Errors
          *     Jira's own refusal.
          */
-        delete: operations["delete"];
+        delete: operations["delete_api_v1_issues_issueId_worklogs_worklogId"];
         options?: never;
         head?: never;
         patch?: never;
@@ -205,7 +205,7 @@ export interface paths {
          * @description # Errors
          *     When Jira cannot be asked.
          */
-        get: operations["me"];
+        get: operations["get_api_v1_me"];
         put?: never;
         post?: never;
         delete?: never;
@@ -226,7 +226,7 @@ export interface paths {
          * @description # Errors
          *     403 for others than Jira admins.
          */
-        get: operations["privacy"];
+        get: operations["get_api_v1_privacy"];
         put?: never;
         post?: never;
         delete?: never;
@@ -247,14 +247,14 @@ export interface paths {
          * @description # Errors
          *     503 if Jira has to be asked for groups and cannot be.
          */
-        get: operations["list"];
+        get: operations["get_api_v1_reports"];
         put?: never;
         /**
          * Saves a report of the caller's own.
          * @description # Errors
          *     400 for a definition that makes no sense.
          */
-        post: operations["create"];
+        post: operations["post_api_v1_reports"];
         delete?: never;
         options?: never;
         head?: never;
@@ -275,7 +275,7 @@ export interface paths {
          * @description # Errors
          *     400 for a definition that makes no sense.
          */
-        post: operations["cost"];
+        post: operations["post_api_v1_reports_cost"];
         delete?: never;
         options?: never;
         head?: never;
@@ -296,7 +296,7 @@ export interface paths {
          * @description # Errors
          *     Those of a query. A file that breaks off has no end that its kind takes for one.
          */
-        post: operations["now"];
+        post: operations["post_api_v1_reports_export"];
         delete?: never;
         options?: never;
         head?: never;
@@ -315,7 +315,7 @@ export interface paths {
          * @description # Errors
          *     404 for one that is not the caller's, or long over.
          */
-        get: operations["preparation"];
+        get: operations["get_api_v1_reports_preparations_preparationId"];
         put?: never;
         post?: never;
         delete?: never;
@@ -338,7 +338,7 @@ export interface paths {
          * @description # Errors
          *     400 for a definition that makes no sense; 503 if Jira cannot be asked: never a smaller number.
          */
-        post: operations["query"];
+        post: operations["post_api_v1_reports_query"];
         delete?: never;
         options?: never;
         head?: never;
@@ -359,7 +359,7 @@ export interface paths {
          * @description # Errors
          *     Those of a query.
          */
-        post: operations["values"];
+        post: operations["post_api_v1_reports_values"];
         delete?: never;
         options?: never;
         head?: never;
@@ -378,20 +378,20 @@ export interface paths {
          * @description # Errors
          *     404 for one that the caller may not use.
          */
-        get: operations["one"];
+        get: operations["get_api_v1_reports_reportId"];
         /**
          * Changes a report: its owner.
          * @description # Errors
          *     409 if it was changed since `version`; both are told.
          */
-        put: operations["change"];
+        put: operations["put_api_v1_reports_reportId"];
         post?: never;
         /**
          * Removes a report: its owner, or a Jira admin one that is shared.
          * @description # Errors
          *     403 for others.
          */
-        delete: operations["delete"];
+        delete: operations["delete_api_v1_reports_reportId"];
         options?: never;
         head?: never;
         patch?: never;
@@ -411,7 +411,7 @@ export interface paths {
          * @description # Errors
          *     404 for one that the caller may not use.
          */
-        post: operations["duplicate"];
+        post: operations["post_api_v1_reports_reportId_duplicate"];
         delete?: never;
         options?: never;
         head?: never;
@@ -432,7 +432,7 @@ export interface paths {
          * @description # Errors
          *     Those of a query.
          */
-        post: operations["run"];
+        post: operations["post_api_v1_reports_reportId_query"];
         delete?: never;
         options?: never;
         head?: never;
@@ -451,13 +451,13 @@ export interface paths {
          * @description # Errors
          *     When the database fails.
          */
-        get: operations["settings"];
+        get: operations["get_api_v1_settings"];
         /**
          * Changes the tenant's settings.
          * @description # Errors
          *     403 for others than Jira admins; 400 for a value that is none.
          */
-        put: operations["change"];
+        put: operations["put_api_v1_settings"];
         post?: never;
         delete?: never;
         options?: never;
@@ -477,14 +477,14 @@ export interface paths {
          * @description # Errors
          *     When a database fails.
          */
-        get: operations["status"];
+        get: operations["get_api_v1_sync"];
         put?: never;
         /**
          * Starts a sync by hand.
          * @description # Errors
          *     403 for others than Jira admins; 400 for an unknown kind.
          */
-        post: operations["start"];
+        post: operations["post_api_v1_sync"];
         delete?: never;
         options?: never;
         head?: never;
@@ -503,14 +503,14 @@ export interface paths {
          * @description # Errors
          *     When the database fails.
          */
-        get: operations["list"];
+        get: operations["get_api_v1_tags"];
         put?: never;
         /**
          * Adds a tag.
          * @description # Errors
          *     400 for the name, 409 if it is taken.
          */
-        post: operations["create"];
+        post: operations["post_api_v1_tags"];
         delete?: never;
         options?: never;
         head?: never;
@@ -530,14 +530,14 @@ export interface paths {
          * @description # Errors
          *     403 for others than Jira admins; 400, 404 or 409 for the change.
          */
-        put: operations["change"];
+        put: operations["put_api_v1_tags_tagId"];
         post?: never;
         /**
          * Deletes a tag that no worklog has.
          * @description # Errors
          *     403 for others than Jira admins; 404; 409 if it is in use.
          */
-        delete: operations["delete"];
+        delete: operations["delete_api_v1_tags_tagId"];
         options?: never;
         head?: never;
         patch?: never;
@@ -555,7 +555,7 @@ export interface paths {
          * @description # Errors
          *     400 for a parameter; 503 if Jira cannot be asked.
          */
-        get: operations["list"];
+        get: operations["get_api_v1_worklogs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -572,7 +572,7 @@ export interface paths {
             cookie?: never;
         };
         /** Serves the descriptor. */
-        get: operations["descriptor"];
+        get: operations["get_atlassian_connect_json"];
         put?: never;
         post?: never;
         delete?: never;
@@ -593,7 +593,7 @@ export interface paths {
          * @description # Errors
          *     401 without the page's token; 403 for others than Jira admins; as a page.
          */
-        get: operations["admin"];
+        get: operations["get_connect_admin"];
         put?: never;
         post?: never;
         delete?: never;
@@ -616,7 +616,7 @@ export interface paths {
          * @description # Errors
          *     401 if the call is not Atlassian's; 400 if the site is not allowed; 5xx if it should be sent again.
          */
-        post: operations["installed"];
+        post: operations["post_connect_installed"];
         delete?: never;
         options?: never;
         head?: never;
@@ -635,7 +635,7 @@ export interface paths {
          * @description # Errors
          *     401 without the page's token, as a page.
          */
-        get: operations["panel"];
+        get: operations["get_connect_panel"];
         put?: never;
         post?: never;
         delete?: never;
@@ -656,7 +656,7 @@ export interface paths {
          * @description # Errors
          *     401 without the page's token, as a page.
          */
-        get: operations["reports"];
+        get: operations["get_connect_reports"];
         put?: never;
         post?: never;
         delete?: never;
@@ -679,7 +679,7 @@ export interface paths {
          * @description # Errors
          *     401 if the call is not Atlassian's; 5xx if the key could not be destroyed.
          */
-        post: operations["uninstalled"];
+        post: operations["post_connect_uninstalled"];
         delete?: never;
         options?: never;
         head?: never;
@@ -700,7 +700,7 @@ export interface paths {
          * @description # Errors
          *     401 for a bad signature; 503 if the event could not be made durable.
          */
-        post: operations["webhook"];
+        post: operations["post_connect_webhooks"];
         delete?: never;
         options?: never;
         head?: never;
@@ -715,7 +715,7 @@ export interface paths {
             cookie?: never;
         };
         /** Lives. */
-        get: operations["healthz"];
+        get: operations["get_healthz"];
         put?: never;
         post?: never;
         delete?: never;
@@ -736,7 +736,7 @@ export interface paths {
          * @description # Errors
          *     When it does not.
          */
-        get: operations["readyz"];
+        get: operations["get_readyz"];
         put?: never;
         post?: never;
         delete?: never;
@@ -757,7 +757,7 @@ export interface paths {
          * @description # Errors
          *     404 if there is none of that name.
          */
-        get: operations["receipt"];
+        get: operations["get_receipts_receiptId"];
         put?: never;
         post?: never;
         delete?: never;
@@ -778,7 +778,7 @@ export interface paths {
          * @description # Errors
          *     404 for one that this version does not have.
          */
-        get: operations["file"];
+        get: operations["get_static_assets_file"];
         put?: never;
         post?: never;
         delete?: never;
@@ -795,7 +795,7 @@ export interface paths {
             cookie?: never;
         };
         /** The icon of the panel. */
-        get: operations["icon"];
+        get: operations["get_static_icon_svg"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1703,7 +1703,7 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    document: {
+    get_api_openapi_json: {
         parameters: {
             query?: never;
             header?: never;
@@ -1721,14 +1721,14 @@ export interface operations {
             };
         };
     };
-    audit: {
+    get_api_v1_audit: {
         parameters: {
-            query?: never;
-            header?: never;
-            path: {
+            query?: {
                 /** @description `nextCursor` of the page before. */
-                cursor: string | null;
+                cursor?: string;
             };
+            header?: never;
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;
@@ -1751,7 +1751,7 @@ export interface operations {
             };
         };
     };
-    list: {
+    get_api_v1_exports: {
         parameters: {
             query?: never;
             header?: never;
@@ -1770,7 +1770,7 @@ export interface operations {
             };
         };
     };
-    begin: {
+    post_api_v1_exports: {
         parameters: {
             query?: never;
             header?: never;
@@ -1829,7 +1829,7 @@ export interface operations {
             };
         };
     };
-    one: {
+    get_api_v1_exports_exportId: {
         parameters: {
             query?: never;
             header?: never;
@@ -1858,7 +1858,7 @@ export interface operations {
             };
         };
     };
-    delete: {
+    delete_api_v1_exports_exportId: {
         parameters: {
             query?: never;
             header?: never;
@@ -1893,7 +1893,7 @@ export interface operations {
             };
         };
     };
-    fetch: {
+    get_api_v1_exports_exportId_file: {
         parameters: {
             query?: never;
             header?: never;
@@ -1931,7 +1931,7 @@ export interface operations {
             };
         };
     };
-    panel: {
+    get_api_v1_issues_issueId_panel: {
         parameters: {
             query?: never;
             header?: never;
@@ -1960,18 +1960,19 @@ export interface operations {
             };
         };
     };
-    of_issue: {
+    get_api_v1_issues_issueId_worklogs: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Which start comes first: `oldest` (the default) or `newest`. */
+                order?: string;
+                /** @description `nextCursor` of the page before, in the same order. */
+                cursor?: string;
+                /** @description 1 to 1000, default 100. */
+                limit?: string;
+            };
             header?: never;
             path: {
                 issueId: string;
-                /** @description Which start comes first: `oldest` (the default) or `newest`. */
-                order: string | null;
-                /** @description `nextCursor` of the page before, in the same order. */
-                cursor: string | null;
-                /** @description 1 to 1000, default 100. */
-                limit: string | null;
             };
             cookie?: never;
         };
@@ -1995,7 +1996,7 @@ export interface operations {
             };
         };
     };
-    create: {
+    post_api_v1_issues_issueId_worklogs: {
         parameters: {
             query?: never;
             header: {
@@ -2056,7 +2057,7 @@ export interface operations {
             };
         };
     };
-    one: {
+    get_api_v1_issues_issueId_worklogs_worklogId: {
         parameters: {
             query?: never;
             header?: never;
@@ -2086,7 +2087,7 @@ export interface operations {
             };
         };
     };
-    edit: {
+    put_api_v1_issues_issueId_worklogs_worklogId: {
         parameters: {
             query?: never;
             header?: never;
@@ -2145,19 +2146,20 @@ export interface operations {
             };
         };
     };
-    delete: {
+    delete_api_v1_issues_issueId_worklogs_worklogId: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `auto`, `new`, `leave` or `manual`. */
+                adjustEstimate?: string;
+                /** @description With `new`: the remaining estimate. */
+                newEstimate?: string;
+                /** @description With `manual`: by how much the remaining estimate is increased. */
+                increaseBy?: string;
+            };
             header?: never;
             path: {
                 issueId: string;
                 worklogId: string;
-                /** @description `auto`, `new`, `leave` or `manual`. */
-                adjustEstimate: string | null;
-                /** @description With `new`: the remaining estimate. */
-                newEstimate: string | null;
-                /** @description With `manual`: by how much the remaining estimate is increased. */
-                increaseBy: string | null;
             };
             cookie?: never;
         };
@@ -2188,7 +2190,7 @@ export interface operations {
             };
         };
     };
-    me: {
+    get_api_v1_me: {
         parameters: {
             query?: never;
             header?: never;
@@ -2207,7 +2209,7 @@ export interface operations {
             };
         };
     };
-    privacy: {
+    get_api_v1_privacy: {
         parameters: {
             query?: never;
             header?: never;
@@ -2234,7 +2236,7 @@ export interface operations {
             };
         };
     };
-    list: {
+    get_api_v1_reports: {
         parameters: {
             query?: never;
             header?: never;
@@ -2261,7 +2263,7 @@ export interface operations {
             };
         };
     };
-    create: {
+    post_api_v1_reports: {
         parameters: {
             query?: never;
             header?: never;
@@ -2316,7 +2318,7 @@ export interface operations {
             };
         };
     };
-    cost: {
+    post_api_v1_reports_cost: {
         parameters: {
             query?: never;
             header?: never;
@@ -2359,7 +2361,7 @@ export interface operations {
             };
         };
     };
-    now: {
+    post_api_v1_reports_export: {
         parameters: {
             query?: never;
             header?: never;
@@ -2419,7 +2421,7 @@ export interface operations {
             };
         };
     };
-    preparation: {
+    get_api_v1_reports_preparations_preparationId: {
         parameters: {
             query?: never;
             header?: never;
@@ -2448,7 +2450,7 @@ export interface operations {
             };
         };
     };
-    query: {
+    post_api_v1_reports_query: {
         parameters: {
             query?: never;
             header?: never;
@@ -2514,7 +2516,7 @@ export interface operations {
             };
         };
     };
-    values: {
+    post_api_v1_reports_values: {
         parameters: {
             query?: never;
             header?: never;
@@ -2570,7 +2572,7 @@ export interface operations {
             };
         };
     };
-    one: {
+    get_api_v1_reports_reportId: {
         parameters: {
             query?: never;
             header?: never;
@@ -2599,7 +2601,7 @@ export interface operations {
             };
         };
     };
-    change: {
+    put_api_v1_reports_reportId: {
         parameters: {
             query?: never;
             header?: never;
@@ -2648,7 +2650,7 @@ export interface operations {
             };
         };
     };
-    delete: {
+    delete_api_v1_reports_reportId: {
         parameters: {
             query?: never;
             header?: never;
@@ -2683,7 +2685,7 @@ export interface operations {
             };
         };
     };
-    duplicate: {
+    post_api_v1_reports_reportId_duplicate: {
         parameters: {
             query?: never;
             header?: never;
@@ -2712,7 +2714,7 @@ export interface operations {
             };
         };
     };
-    run: {
+    post_api_v1_reports_reportId_query: {
         parameters: {
             query?: never;
             header?: never;
@@ -2761,7 +2763,7 @@ export interface operations {
             };
         };
     };
-    settings: {
+    get_api_v1_settings: {
         parameters: {
             query?: never;
             header?: never;
@@ -2780,7 +2782,7 @@ export interface operations {
             };
         };
     };
-    change: {
+    put_api_v1_settings: {
         parameters: {
             query?: never;
             header?: never;
@@ -2819,7 +2821,7 @@ export interface operations {
             };
         };
     };
-    status: {
+    get_api_v1_sync: {
         parameters: {
             query?: never;
             header?: never;
@@ -2838,7 +2840,7 @@ export interface operations {
             };
         };
     };
-    start: {
+    post_api_v1_sync: {
         parameters: {
             query?: never;
             header?: never;
@@ -2877,7 +2879,7 @@ export interface operations {
             };
         };
     };
-    list: {
+    get_api_v1_tags: {
         parameters: {
             query?: never;
             header?: never;
@@ -2896,7 +2898,7 @@ export interface operations {
             };
         };
     };
-    create: {
+    post_api_v1_tags: {
         parameters: {
             query?: never;
             header?: never;
@@ -2935,7 +2937,7 @@ export interface operations {
             };
         };
     };
-    change: {
+    put_api_v1_tags_tagId: {
         parameters: {
             query?: never;
             header?: never;
@@ -2984,7 +2986,7 @@ export interface operations {
             };
         };
     };
-    delete: {
+    delete_api_v1_tags_tagId: {
         parameters: {
             query?: never;
             header?: never;
@@ -3028,28 +3030,28 @@ export interface operations {
             };
         };
     };
-    list: {
+    get_api_v1_worklogs: {
         parameters: {
-            query?: never;
-            header?: never;
-            path: {
+            query?: {
                 /** @description A day or an instant; inclusive. */
-                from: string | null;
+                from?: string;
                 /** @description A day or an instant; exclusive. */
-                to: string | null;
+                to?: string;
                 /** @description Jira's issue id. */
-                issue: string | null;
+                issue?: string;
                 /** @description The author. */
-                account: string | null;
+                account?: string;
                 /** @description A tag's id. */
-                tag: string | null;
+                tag?: string;
                 /** @description IANA zone of the days; UTC if absent. */
-                zone: string | null;
+                zone?: string;
                 /** @description `nextCursor` of the page before. */
-                cursor: string | null;
+                cursor?: string;
                 /** @description 1 to 1000, default 100. */
-                limit: string | null;
+                limit?: string;
             };
+            header?: never;
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;
@@ -3072,7 +3074,7 @@ export interface operations {
             };
         };
     };
-    descriptor: {
+    get_atlassian_connect_json: {
         parameters: {
             query?: never;
             header?: never;
@@ -3090,7 +3092,7 @@ export interface operations {
             };
         };
     };
-    admin: {
+    get_connect_admin: {
         parameters: {
             query?: never;
             header?: never;
@@ -3108,7 +3110,7 @@ export interface operations {
             };
         };
     };
-    installed: {
+    post_connect_installed: {
         parameters: {
             query?: never;
             header?: never;
@@ -3137,7 +3139,7 @@ export interface operations {
             };
         };
     };
-    panel: {
+    get_connect_panel: {
         parameters: {
             query: {
                 issueId: string;
@@ -3157,7 +3159,7 @@ export interface operations {
             };
         };
     };
-    reports: {
+    get_connect_reports: {
         parameters: {
             query?: never;
             header?: never;
@@ -3175,7 +3177,7 @@ export interface operations {
             };
         };
     };
-    uninstalled: {
+    post_connect_uninstalled: {
         parameters: {
             query?: never;
             header?: never;
@@ -3204,7 +3206,7 @@ export interface operations {
             };
         };
     };
-    webhook: {
+    post_connect_webhooks: {
         parameters: {
             query?: never;
             header?: never;
@@ -3240,7 +3242,7 @@ export interface operations {
             };
         };
     };
-    healthz: {
+    get_healthz: {
         parameters: {
             query?: never;
             header?: never;
@@ -3258,7 +3260,7 @@ export interface operations {
             };
         };
     };
-    readyz: {
+    get_readyz: {
         parameters: {
             query?: never;
             header?: never;
@@ -3283,7 +3285,7 @@ export interface operations {
             };
         };
     };
-    receipt: {
+    get_receipts_receiptId: {
         parameters: {
             query?: never;
             header?: never;
@@ -3312,7 +3314,7 @@ export interface operations {
             };
         };
     };
-    file: {
+    get_static_assets_file: {
         parameters: {
             query?: never;
             header?: never;
@@ -3332,7 +3334,7 @@ export interface operations {
             };
         };
     };
-    icon: {
+    get_static_icon_svg: {
         parameters: {
             query?: never;
             header?: never;

@@ -1,11 +1,14 @@
 //! The live demo: people work, webhooks get lost, and a table shows how the copy keeps up.
 
+use super::Options;
 use super::activity::Activity;
-use super::stage::Stage;
+use super::stage::{APP_KEY, Shown, Stage};
 use crate::cli::output;
-use hourbook_simulator::seed;
-use hourbook_simulator::state::Delivery;
+use anyhow::Context;
+use hourbook_simulator::site::Site;
+use hourbook_simulator::state::{Delivery, Issue};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde_json::{Map, Value, json};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -16,45 +19,79 @@ const TABLE: Duration = Duration::from_secs(1);
 const PRINTED: Duration = Duration::from_secs(10);
 
 /// Runs until Ctrl-C, or for some seconds.
-pub async fn run(stage: &Stage, seed: u64, seconds: Option<u64>) -> anyhow::Result<()> {
+pub async fn run(stage: &Stage, options: &Options) -> anyhow::Result<()> {
     stage.install().await?;
     addresses(stage);
+    if let Some(file) = &options.links {
+        std::fs::write(file, serde_json::to_vec_pretty(&links(stage))?).context("writing the addresses")?;
+    }
+    let deadline = async {
+        match options.seconds {
+            Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+            None => std::future::pending().await,
+        }
+    };
+    if options.still {
+        tokio::select! {
+            () = deadline => {}
+            result = tokio::signal::ctrl_c() => result?,
+        }
+        return Ok(());
+    }
     output::line(format!(
         "People are at work now; of their webhooks {} % are lost, {} % doubled, {} % late. What was lost is found by an \
          incremental sync a minute or two later, because Jira withholds the last minute of its feeds. Ctrl-C ends it.",
         LUCK.lost, LUCK.doubled, LUCK.late
     ));
-    let deadline = async {
-        match seconds {
-            Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
-            None => std::future::pending().await,
-        }
-    };
     tokio::select! {
         result = show(stage) => result?,
-        () = work(stage, seed) => {}
+        () = work(stage, options.seed) => {}
         () = deadline => {}
         result = tokio::signal::ctrl_c() => result?,
     }
     Ok(())
 }
 
+/// The issue of a site that is shown first: one with an estimate and with work on it.
+fn shown_issue(site: &Site) -> Option<(i64, String)> {
+    let state = site.state();
+    let with_work = |issue: &&Issue| state.by_issue.get(&issue.id).is_some_and(|on_it| on_it.len() > 3);
+    let shown = state.issues.values().filter(|issue| issue.original > 0).find(with_work);
+    shown.or_else(|| state.issues.values().next()).map(|issue| (issue.id, issue.key.clone()))
+}
+
 fn addresses(stage: &Stage) {
-    let ana = seed::account(0);
     let Some(first) = stage.sites.first() else { return };
-    let issue = first.site.state().issues.keys().next().copied().unwrap_or_default();
-    output::line("Look at (the pages' links are signed and hold for three minutes):");
+    let (site, key) = (&first.site.base_url, shown_issue(&first.site).unwrap_or_default().1);
+    output::line("Look at, as anybody, in light and dark (the switches are at the top of each page):");
     for (name, url) in [
+        ("issue", format!("{site}/browse/{key}")),
+        ("reports", format!("{site}/plugins/servlet/ac/{APP_KEY}/hourbook-reports")),
+        ("admin", format!("{site}/plugins/servlet/ac/{APP_KEY}/hourbook-admin")),
         ("API", format!("{}/api/openapi.json", stage.url())),
-        ("descriptor", format!("{}/atlassian-connect.json", stage.url())),
         ("metrics", format!("http://{}/metrics", stage.running.ops)),
         ("tenants", format!("http://{}/ops/tenants", stage.running.ops)),
-        ("panel", first.site.page_url(&format!("/connect/panel?issueId={issue}"), &ana)),
-        ("reports", first.site.page_url("/connect/reports", &ana)),
-        ("admin", first.site.page_url("/connect/admin", &ana)),
     ] {
         output::line(format!("  {name:10} {url}"));
     }
+}
+
+/// Everything that a browser test has to know.
+fn links(stage: &Stage) -> Value {
+    let site = |shown: &Shown| {
+        let (issue_id, issue_key) = shown_issue(&shown.site).unwrap_or_default();
+        let base = &shown.site.base_url;
+        json!({
+            "url": base,
+            "issue": { "id": issue_id.to_string(), "key": issue_key },
+            "reports": format!("{base}/plugins/servlet/ac/{APP_KEY}/hourbook-reports"),
+            "admin": format!("{base}/plugins/servlet/ac/{APP_KEY}/hourbook-admin"),
+            "people": shown.site.state().users.keys().take(4).collect::<Vec<_>>(),
+        })
+    };
+    let sites: Map<String, Value> =
+        stage.sites.iter().map(|shown| (shown.name.to_owned(), site(shown))).collect();
+    json!({ "app": stage.url(), "sites": sites })
 }
 
 async fn work(stage: &Stage, seed: u64) {

@@ -1,0 +1,7 @@
+import { afterEach } from "vitest";
+import { cleanup } from "@testing-library/preact";
+
+afterEach(() => {
+  cleanup();
+  localStorage.clear();
+});
