@@ -53,7 +53,12 @@ impl Question<'_> {
         self.viewer.filter(|viewer| self.slots.has_own() && self.accounts.counts(*viewer))
     }
 
-    /// Whether a row counts: as anybody's, or as what only its author sees.
+    /// What each day counts under: the same for all that count.
+    pub(crate) fn days_that_count(&self) -> Vec<u32> {
+        (0_u32..).take(self.clock.days()).map(|day| if self.days.counts(day) { 0 } else { SKIP }).collect()
+    }
+
+    /// Whether a row counts, whatever its day: as anybody's, or as what only its author sees.
     pub(crate) fn counts(&self, segment: &Segment, row: usize, own: bool) -> bool {
         let slot = segment.slot[row];
         let seen = if own { self.slots.own(slot).is_some() } else { self.slots.counts(slot) };
@@ -69,7 +74,8 @@ impl Question<'_> {
         let is_own = self.own_viewer() == Some(account);
         let seen =
             self.counts(segment, place.row, false) || (is_own && self.counts(segment, place.row, true));
-        seen && self.clock.day(account, start).is_some()
+        let day = self.clock.day(account, start).and_then(|day| u32::try_from(day).ok());
+        seen && day.is_some_and(|day| self.days.counts(day))
     }
 }
 
@@ -379,7 +385,7 @@ fn add_each(
     sums: &mut Sums,
 ) {
     scan.runs(days, |rows, day| {
-        for row in rows.filter(|_| day != SKIP) {
+        for row in rows {
             let effective = question.effective.map_or(0, |all| all.seconds(Place { part: at, row }));
             grid.each_group(segment, row, day, own, |group| {
                 sums.add(group, segment.seconds[row], effective);

@@ -14,7 +14,7 @@ impl List {
     /// The worklogs that count on all axes, by start and id.
     pub fn of(question: &Question<'_>) -> Self {
         let mut lists: Vec<Vec<u64>> = Vec::new();
-        let every_day = vec![0; question.clock.days()];
+        let days = question.days_that_count();
         for (at, part) in question.snapshot.parts().into_iter().enumerate() {
             let mut rows: Vec<u64> = Vec::new();
             let mut tell = |own: bool, range: std::ops::Range<usize>| {
@@ -22,9 +22,9 @@ impl List {
                 rows.extend(counting.map(|row| row as u64 | if at == 1 { CHANGED } else { 0 }));
             };
             let scan = Scan::new(part, question.clock, question.accounts, question.slots);
-            scan.runs(&every_day, |range, _| tell(false, range));
+            scan.runs(&days, |range, _| tell(false, range));
             if let Some(viewer) = question.own_viewer() {
-                Scan::of_account(part, question.clock, viewer).runs(&every_day, |range, _| tell(true, range));
+                Scan::of_account(part, question.clock, viewer).runs(&days, |range, _| tell(true, range));
             }
             rows.sort_unstable();
             lists.push(rows);

@@ -1,6 +1,6 @@
 //! Which rows a question is about, in runs: neighbours in a segment that belong to the same group of days.
 
-use crate::axis::Axis;
+use crate::axis::{Axis, SKIP};
 use crate::calendar::Offsets;
 use crate::projection::{Part, Snapshot};
 use crate::segment::Segment;
@@ -122,8 +122,14 @@ impl<'a> Scan<'a> {
         Self { part, clock, within, source: Source::Lists(vec![account], Segment::of_account) }
     }
 
-    /// Tells the runs of rows, in no particular order, each with what `of_day` has for its day.
+    /// Tells the runs of rows, in no particular order, each with what `of_day` has for its day; none of days that it
+    /// has [`SKIP`] for.
     pub fn runs(&self, of_day: &[u32], mut tell: impl FnMut(Range<usize>, u32)) {
+        let mut tell = |rows: Range<usize>, value: u32| {
+            if value != SKIP {
+                tell(rows, value);
+            }
+        };
         match &self.clock.zone {
             Zone::Fixed(offsets) => {
                 let slices = self.slices(offsets, of_day);

@@ -39,6 +39,8 @@ struct Ask {
     accounts: Vec<bool>,
     issues: Vec<bool>,
     without_tag: Option<i64>,
+    /// Only every so many days, counted from 1970, if some are left out.
+    every: Option<i32>,
 }
 
 const ACCOUNTS: u8 = 5;
@@ -107,18 +109,22 @@ fn asks() -> impl Strategy<Value = Ask> {
         ],
         prop::collection::vec(prop::bool::weighted(0.8), ISSUES as usize + 1),
         prop::option::weighted(0.3, 1..4_i64),
+        prop::option::weighted(0.3, 2..4_i32),
     )
         .prop_map(
-            |(rows, column, (odd, from, days), zones, week_start, accounts, issues, without_tag)| Ask {
-                column: column.filter(|column| !rows.contains(column)),
-                rows,
-                first: i32::try_from(ODD[odd] / 86_400).expect("near") + from,
-                days,
-                zones,
-                week_start,
-                accounts,
-                issues,
-                without_tag,
+            |(rows, column, (odd, from, days), zones, week_start, accounts, issues, without_tag, every)| {
+                Ask {
+                    column: column.filter(|column| !rows.contains(column)),
+                    rows,
+                    first: i32::try_from(ODD[odd] / 86_400).expect("near") + from,
+                    days,
+                    zones,
+                    week_start,
+                    accounts,
+                    issues,
+                    without_tag,
+                    every,
+                }
             },
         )
 }
@@ -170,6 +176,9 @@ fn days_axis(ask: &Ask, clock: &Clock, of_days: &[(usize, Dimension)]) -> Axis {
     let mut days = Axis::new(&of_days.iter().map(|(level, _)| *level).collect::<Vec<_>>(), clock.days());
     for day in 0..clock.days() {
         let number = ask.first + i32::try_from(day).expect("few");
+        if ask.every.is_some_and(|every| number % every != 0) {
+            continue;
+        }
         let values: Vec<[u32; 1]> = of_days
             .iter()
             .map(|(_, dimension)| {

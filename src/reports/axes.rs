@@ -1,6 +1,6 @@
 //! What each account, slot, set of tags and day counts under: filters, rights and dimensions made into the engine's axes.
 
-use super::definition::{Checked, Dimension, Measure};
+use super::definition::{Checked, Dimension, Measure, Within};
 use super::facts::Known;
 use super::scope::Scope;
 use super::values::{HIDDEN, Member, NONE, Values};
@@ -92,6 +92,12 @@ impl Making<'_> {
             .zip(touched)
             .filter_map(|(account, (pass, touched))| (*pass && *touched).then_some(account))
         {
+            if !self.within(Dimension::User).all(|within| match account.is_empty() {
+                true => within.id.is_none(),
+                false => within.id.as_deref() == Some(account),
+            }) {
+                continue;
+            }
             let user = own.first().map(|(level, _)| {
                 values[*level].code(account, || {
                     Member::person(account, self.known.person(account).as_deref(), self.names)
@@ -108,12 +114,16 @@ impl Making<'_> {
         for ((code, tags), _) in
             (0_u32..).zip(snapshot.tagsets()).zip(&self.scope.tagsets).filter(|(_, pass)| **pass)
         {
+            let ids: Vec<String> = tags.iter().map(i64::to_string).collect();
+            if !self.within(Dimension::Tag).all(|within| within.takes(ids.iter().map(String::as_str))) {
+                continue;
+            }
             let Some((level, _)) = own.first() else {
                 axis.count(code, &[]);
                 continue;
             };
             let codes: Vec<u32> =
-                tags.iter().map(|tag| values[*level].code(&tag.to_string(), || self.tag(*tag))).collect();
+                tags.iter().zip(&ids).map(|(tag, id)| values[*level].code(id, || self.tag(*tag))).collect();
             axis.count(code, &[or_none(&codes)]);
         }
         axis
@@ -134,7 +144,7 @@ impl Making<'_> {
         {
             if !scope.allowed.contains(&slot.issue) {
                 // The time of one's own work on it, without anything of the issue: what is asked of issues is not met.
-                if !self.asks_for_issues() {
+                if !self.asks_for_issues() && self.within_issues().all(|within| within.is_hidden()) {
                     axis.count_own(code, &vec![HIDDEN; own.len()]);
                 }
                 continue;
@@ -144,7 +154,10 @@ impl Making<'_> {
             let seen = slot.restricted.is_none_or(|id| scope.restricted.contains(&id) || is_own(id));
             visible[code as usize] = seen;
             let facts = scope.facts.get(&slot.issue);
-            if seen && self.picks(slot.issue, facts.map(|facts| &**facts)) {
+            if seen
+                && self.picks(slot.issue, facts.map(|facts| &**facts))
+                && self.is_within(slot.issue, facts)
+            {
                 let codes: Vec<Vec<u32>> = own
                     .iter()
                     .map(|(level, dimension)| {
@@ -208,6 +221,35 @@ impl Making<'_> {
         }
     }
 
+    /// The members of a level that are asked for.
+    fn within(&self, dimension: Dimension) -> impl Iterator<Item = &Within> {
+        self.checked.filters.within.iter().filter(move |within| within.dimension == dimension)
+    }
+
+    fn within_issues(&self) -> impl Iterator<Item = &Within> {
+        self.checked.filters.within.iter().filter(|within| within.dimension.is_of_issue())
+    }
+
+    /// Whether an issue counts under the members that are asked for.
+    fn is_within(&self, issue: i64, facts: Option<&Arc<IssueFacts>>) -> bool {
+        self.within_issues().all(|within| {
+            let mut members = Values::default();
+            let codes = self.of_issue(within.dimension, issue, facts.map(|facts| &**facts), &mut members);
+            within.takes(codes.iter().filter_map(|code| members.get(*code).id.as_deref()))
+        })
+    }
+
+    /// Whether a day counts under the members that are asked for.
+    fn is_day_within(&self, day: i32) -> bool {
+        let week_start = self.checked.week_start;
+        self.checked.filters.within.iter().all(|within| {
+            within.dimension.period().is_none_or(|period| {
+                let member = of_period(period, period.number(day, week_start), week_start);
+                within.takes(member.id.as_deref().into_iter())
+            })
+        })
+    }
+
     /// Everybody who has worklogs in the range.
     pub fn people(&self) -> Vec<Member> {
         let accounts = self.scope.state.snapshot.accounts().iter().zip(&self.scope.touched.accounts);
@@ -235,6 +277,9 @@ impl Making<'_> {
             }
         }
         for (member, day) in (0_u32..).zip(clock.first..=clock.last) {
+            if !self.is_day_within(day) {
+                continue;
+            }
             let codes: Vec<[u32; 1]> = own
                 .iter()
                 .map(|(level, dimension)| {

@@ -303,6 +303,39 @@ pub struct Filters {
     /// Ids of tags.
     #[serde(skip_serializing_if = "PickTags::is_empty")]
     pub tags: PickTags,
+    /// What counts under all of these, as rows and columns of a table have it: how a number of one becomes the list of
+    /// its worklogs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub within: Vec<Within>,
+}
+
+/// A member of a dimension, told as an answer tells it: by its id, or of a bucket by its state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Within {
+    /// The level that it is a member of.
+    pub dimension: Dimension,
+    /// Its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Without an id: `none`, `hidden` or `unknown`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+}
+
+impl Within {
+    /// Whether something that counts under these ids counts under it: without any, under the bucket of what has none.
+    pub fn takes<'a>(&self, mut ids: impl Iterator<Item = &'a str>) -> bool {
+        match &self.id {
+            Some(id) => ids.any(|known| known == id),
+            None => self.state.as_deref() == Some("none") && ids.next().is_none(),
+        }
+    }
+
+    /// Whether it is the bucket of one's own work on issues that one may not see.
+    pub fn is_hidden(&self) -> bool {
+        self.id.is_none() && self.state.as_deref() == Some("hidden")
+    }
 }
 
 /// Ids of which one has to be met, and ids of which none may be.

@@ -380,7 +380,8 @@ fn needs(draft: &Draft, checked: &Checked, options: Options) -> Needs {
     let lists = matches!(checked.kind, Kind::Details | Kind::Overlaps);
     let shows_users = lists || levels.contains(&Dimension::User);
     let shows_issues = options.names && (lists || levels.contains(&Dimension::Issue));
-    let of_facts = levels.iter().any(|level| level.is_of_issue() && *level != Dimension::Issue);
+    let asked = levels.iter().copied().chain(checked.filters.within.iter().map(|within| within.dimension));
+    let of_facts = asked.clone().any(|level| level.is_of_issue() && level != Dimension::Issue);
     let people = (options.names && shows_users) || checked.zone == ZoneRule::Author;
     Needs {
         issues: draft.issues(),

@@ -180,7 +180,9 @@ pub fn answer(logs: &[Log], ask: &Ask) -> Answer {
         let tagged = ask.without_tag.is_some_and(|tag| log.tags.contains(&tag));
         // What one may not know of an issue cannot be asked for, nor left out.
         let kept = ask.accounts[log.account as usize] && !tagged && (issue || !facts);
-        if !(first..=last).contains(&day) || !kept {
+        let since = i32::try_from((day - NaiveDate::default()).num_days()).expect("near");
+        let is_left_out = ask.every.is_some_and(|every| since % every != 0);
+        if !(first..=last).contains(&day) || !kept || is_left_out {
             continue;
         }
         counted.push(log);

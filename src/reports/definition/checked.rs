@@ -212,6 +212,18 @@ impl Definition {
                 return Err(invalid("filters.jql", format!("JQL has 1 to {LONGEST_JQL} characters.")));
             }
         }
+        for within in &filters.within {
+            let state = within.state.as_deref();
+            if within.id.is_none() && !matches!(state, Some("none" | "hidden" | "unknown")) {
+                return Err(invalid(
+                    "filters.within",
+                    "A member has an id, or the state none, hidden or unknown.",
+                ));
+            }
+        }
+        if filters.within.len() > MOST_ROWS + 1 {
+            return Err(invalid("filters.within", "There is one member for each level at most."));
+        }
         let mut measures = self.measures.clone();
         if measures.is_empty() {
             measures.push(Measure::Seconds);

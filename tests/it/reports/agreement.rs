@@ -160,3 +160,65 @@ async fn a_restored_database_is_read_anew() {
     assert_eq!(world.tenant_id(&world.site).await, tenant, "the same installation");
     world.end().await;
 }
+
+/// The member of a row or column, as a filter names it.
+fn within(dimension: &str, member: &Value) -> Value {
+    match member["id"].as_str() {
+        Some(id) => json!({ "dimension": dimension, "id": id }),
+        None => json!({ "dimension": dimension, "state": member["state"] }),
+    }
+}
+
+#[tokio::test]
+async fn behind_every_number_of_a_table_are_its_worklogs() {
+    let world = seeded().await;
+    let shapes = [
+        json!({ "rows": ["user", "project"], "columns": "week" }),
+        json!({ "rows": ["issueType", "component", "label"], "columns": "tag" }),
+        json!({ "rows": ["status", "weekday"], "columns": "month" }),
+        json!({ "rows": ["parent", "tag"], "columns": "day" }),
+        json!({ "rows": ["issue", "fixVersion"] }),
+    ];
+    let mut checked = 0;
+    for mut shape in shapes {
+        shape["range"] = json!({ "first": "2026-02-10", "last": "2026-03-10" });
+        shape["zone"] = json!("author");
+        let answer = ask(&world, ANA, &shape).await.json;
+        let levels: Vec<&str> =
+            shape["rows"].as_array().unwrap().iter().map(|row| row.as_str().unwrap()).collect();
+        let mut path: Vec<Value> = Vec::new();
+        for row in answer["items"].as_array().unwrap() {
+            let depth = usize::try_from(row["depth"].as_u64().unwrap()).unwrap();
+            path.truncate(depth - 1);
+            path.push(within(levels[depth - 1], &row["value"]));
+            let mut numbers = vec![(path.clone(), row["values"][0].clone())];
+            // One cell of each row is enough.
+            if let Some(cell) = row["cells"].as_array().and_then(|cells| cells.last()) {
+                let column =
+                    &answer["columns"]["values"][usize::try_from(cell[0].as_u64().unwrap()).unwrap()];
+                let mut path = path.clone();
+                path.push(within(shape["columns"].as_str().unwrap(), column));
+                numbers.push((path, cell[1][0].clone()));
+            }
+            for (path, seconds) in numbers.into_iter().filter(|_| checked % 3 == 0 || depth > 1) {
+                let details = json!({ "kind": "details", "range": shape["range"], "zone": "author",
+                    "filters": { "within": path } });
+                let listed = ask(&world, ANA, &details).await.json;
+                let sum: u64 = listed["worklogs"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|line| line["seconds"].as_u64().unwrap())
+                    .sum();
+                assert_eq!(json!(sum), seconds, "{path:?}");
+                assert_eq!(listed["total"]["values"][0], seconds, "{path:?}");
+            }
+            checked += 1;
+            if checked % 80 == 0 {
+                break;
+            }
+        }
+    }
+    assert!(checked > 100, "{checked}");
+    world.end().await;
+}
