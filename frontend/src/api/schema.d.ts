@@ -979,32 +979,38 @@ export interface components {
              * @description Jira's group ids, by who is in them now.
              * @default {}
              */
-            groups: components["schemas"]["Pick"];
+            groups?: components["schemas"]["Pick"];
             /**
              * @description Jira's issue ids.
              * @default {}
              */
-            issues: components["schemas"]["Pick"];
+            issues?: components["schemas"]["Pick"];
             /**
              * @description Issues that Jira finds for the viewer.
              * @default {}
              */
-            jql: components["schemas"]["PickJql"];
+            jql?: components["schemas"]["PickJql"];
             /**
              * @description Atlassian account ids; also of people who have left.
              * @default {}
              */
-            people: components["schemas"]["Pick"];
+            people?: components["schemas"]["Pick"];
             /**
              * @description Jira's project ids.
              * @default {}
              */
-            projects: components["schemas"]["Pick"];
+            projects?: components["schemas"]["Pick"];
             /**
              * @description Ids of tags.
              * @default {}
              */
-            tags: components["schemas"]["PickTags"];
+            tags?: components["schemas"]["PickTags"];
+            /**
+             * @description What counts under all of these, as rows and columns of a table have it: how a number of one becomes the list of
+             *     its worklogs.
+             * @default []
+             */
+            within?: components["schemas"]["Within"][];
         };
         /**
          * @description Kinds of file.
@@ -1152,12 +1158,12 @@ export interface components {
              * @description None of these.
              * @default []
              */
-            exclude: string[];
+            exclude?: string[];
             /**
              * @description One of these; without any, all.
              * @default []
              */
-            include: string[];
+            include?: string[];
         };
         /** @description Issues by JQL. */
         PickJql: {
@@ -1165,12 +1171,12 @@ export interface components {
              * @description Nothing that this finds.
              * @default null
              */
-            exclude: string | null;
+            exclude?: string | null;
             /**
              * @description Only what this finds.
              * @default null
              */
-            include: string | null;
+            include?: string | null;
         };
         /** @description Worklogs by their tags. */
         PickTags: {
@@ -1178,17 +1184,17 @@ export interface components {
              * @description With all of these.
              * @default []
              */
-            all: string[];
+            all?: string[];
             /**
              * @description With one of these at least.
              * @default []
              */
-            any: string[];
+            any?: string[];
             /**
              * @description With none of these.
              * @default []
              */
-            none: string[];
+            none?: string[];
         };
         /** @description What is found out beside the request. */
         PreparationView: {
@@ -1418,24 +1424,24 @@ export interface components {
              * @description With `groups`: Jira's ids of them.
              * @default []
              */
-            reportGroups: string[];
+            reportGroups?: string[];
             /**
              * @description `admins`, `groups` or `everyone`.
              * @default null
              */
-            reportRight: string | null;
+            reportRight?: string | null;
             /** @default null */
-            tagRight: components["schemas"]["TagRight"] | null;
+            tagRight?: components["schemas"]["TagRight"] | null;
             /**
              * @description A day of the week, or `locale` to follow each person's language.
              * @default null
              */
-            weekStart: string | null;
+            weekStart?: string | null;
             /**
              * @description `viewer`, `author` or an IANA name.
              * @default null
              */
-            zone: string | null;
+            zone?: string | null;
         };
         /** @description Settings of the tenant. */
         SettingsView: {
@@ -1622,6 +1628,15 @@ export interface components {
          * @enum {string}
          */
         With: "private" | "everyone" | "groups";
+        /** @description A member of a dimension, told as an answer tells it: by its id, or of a bucket by its state. */
+        Within: {
+            /** @description The level that it is a member of. */
+            dimension: components["schemas"]["Dimension"];
+            /** @description Its id. */
+            id?: string | null;
+            /** @description Without an id: `none`, `hidden` or `unknown`. */
+            state?: string | null;
+        };
         /** @description A worklog to write; on an edit, what is absent stays. */
         WorklogInput: {
             /** @description `auto`, `new`, `leave` or `manual`. */

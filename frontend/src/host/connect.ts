@@ -1,6 +1,6 @@
 // Atlassian Connect: Jira's bridge `AP` (https://developer.atlassian.com/cloud/jira/platform/about-the-connect-javascript-api/).
 
-import { type Host, isView, knownZone, languageTag } from "./host";
+import { type Host, isView, knownZone, languageTag, proved } from "./host";
 
 interface Bridge {
   context: { getToken(answer: (token: string) => void): void };
@@ -55,15 +55,14 @@ export async function connect(): Promise<Host> {
       ...(about["issue"] && { issueId: about["issue"] }),
     },
     backend: async (request) => {
-      // No turn of the event loop if the token is at hand: a page that closes has none.
       const token = tokens.atHand() ?? (await tokens.get());
-      const url = new URL(request.url);
-      const sent = new Request(`${api}${url.pathname}${url.search}`, request);
-      sent.headers.set("Authorization", `JWT ${token}`);
-      return fetch(sent);
+      const { pathname, search } = new URL(request.url);
+      const init = proved(request, token);
+      return fetch(`${api}${pathname}${search}`, init instanceof Promise ? await init : init);
     },
     jira: async <T>(path: string) => JSON.parse((await bridge.request({ url: path, type: "GET" })).body) as T,
-    readState: async () => (await optional<string>(bridge.history && ((answer) => bridge.history?.getState(answer)))) ?? "",
+    readState: async () =>
+      (await optional<string>(bridge.history && ((answer) => bridge.history?.getState(answer)))) ?? "",
     writeState: (state) => bridge.history?.replaceState(state),
     onState: (listener) =>
       bridge.register({ history_popstate: (event) => listener((event as { newURL?: string }).newURL ?? "") }),

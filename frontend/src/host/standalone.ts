@@ -1,7 +1,7 @@
 // Neither Connect nor Forge: the page on its own beside a simulated Jira, for development and measurements. The
 // development server passes `/api` on to Hourbook and `/jira` to the site.
 
-import { type Host, isView, knownZone, languageTag } from "./host";
+import { type Host, isView, knownZone, languageTag, proved } from "./host";
 
 /** Speaks to a simulated Jira. */
 export async function standalone(): Promise<Host> {
@@ -21,11 +21,7 @@ export async function standalone(): Promise<Host> {
       zone: knownZone(query.get("zone") ?? undefined),
       ...(issueId && { issueId }),
     },
-    backend: async (request) => {
-      const sent = new Request(request);
-      sent.headers.set("Authorization", `JWT ${token}`);
-      return fetch(sent);
-    },
+    backend: async (request) => fetch(request.url, await proved(request, token)),
     jira: async <T>(path: string) => {
       const response = await fetch(`/jira${path}`);
       if (!response.ok) throw new Error(`Jira answered ${response.status}.`);
@@ -33,7 +29,8 @@ export async function standalone(): Promise<Host> {
     },
     readState: () => Promise.resolve(decodeURIComponent(location.hash.slice(1))),
     writeState: (state) => history.replaceState(null, "", `#${encodeURIComponent(state)}`),
-    onState: (listener) => addEventListener("popstate", () => listener(decodeURIComponent(location.hash.slice(1)))),
+    onState: (listener) =>
+      addEventListener("popstate", () => listener(decodeURIComponent(location.hash.slice(1)))),
     openIssue: (key) => window.open(`/jira/browse/${key}`, "_blank", "noopener"),
     fit: () => undefined,
   };

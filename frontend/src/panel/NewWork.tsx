@@ -8,7 +8,17 @@ import { reason } from "../ui/Failure";
 import { Message } from "../ui/Message";
 import { Drafts } from "./draft";
 import { EntryForm } from "./EntryForm";
-import { type Entry, type Readable, type Worklog, blank, entryOf, isBlank, isReadable, newInput, readEntry } from "./entry";
+import {
+  type Entry,
+  type Readable,
+  type Worklog,
+  blank,
+  entryOf,
+  isBlank,
+  isReadable,
+  newInput,
+  readEntry,
+} from "./entry";
 import type { PanelModel } from "./usePanel";
 
 /** What others may do with the form. */

@@ -143,7 +143,12 @@ function nameOf(worklog: Worklog, names: ReadonlyMap<string, string>, isOwn: boo
 }
 
 function dayOf(worklog: Worklog, zone: string): string {
-  const day = f.instant(worklog.started, { year: "numeric", month: "2-digit", day: "2-digit", timeZone: zone });
+  const day = f.instant(worklog.started, {
+    year: "numeric",
+    month: "2-digit",
+    day: "2-digit",
+    timeZone: zone,
+  });
   const isToday = day === f.day(today(zone), { year: "numeric", month: "2-digit", day: "2-digit" });
   return isToday ? t.panel.todayAt(f.time(worklog.started)) : f.instant(worklog.started);
 }
@@ -166,7 +171,8 @@ function Editor({ worklog, model, zone, announce, onDone }: EditorProps) {
   const field = useRef<HTMLInputElement | null>(null);
   useEffect(() => field.current?.focus(), []);
   if (!model.panel) return null;
-  const newer = error instanceof Problem && error.code === "newer_in_jira" ? (error.current as Worklog) : undefined;
+  const newer =
+    error instanceof Problem && error.code === "newer_in_jira" ? (error.current as Worklog) : undefined;
   const save = async (read: Readable, base: Worklog) => {
     const input = changedInput(entry, read, worklog, zone);
     if (Object.keys(input).length === 1) return onDone();

@@ -95,8 +95,7 @@ export function readEntry(entry: Entry, site: SiteTime): Read {
 export function startOf(entry: Entry, reading: Reading, zone: string): string {
   const minutes = reading.start;
   const two = (value: number) => String(value).padStart(2, "0");
-  const time =
-    minutes === undefined ? entry.time : `${two(Math.trunc(minutes / 60))}:${two(minutes % 60)}`;
+  const time = minutes === undefined ? entry.time : `${two(Math.trunc(minutes / 60))}:${two(minutes % 60)}`;
   return withOffset(instantOf(entry.day, time, zone), zone);
 }
 
@@ -112,7 +111,12 @@ export function newInput(entry: Entry, { reading, estimate }: Readable, zone: st
 }
 
 /** What is sent for a change: only what was changed, so that a comment with formatting stays as it is. */
-export function changedInput(entry: Entry, { reading, estimate }: Readable, before: Worklog, zone: string): Input {
+export function changedInput(
+  entry: Entry,
+  { reading, estimate }: Readable,
+  before: Worklog,
+  zone: string,
+): Input {
   const was = entryOf(before, zone);
   const moved = entry.day !== was.day || entry.time !== was.time || reading.start !== undefined;
   return {

@@ -74,7 +74,10 @@ export function usePanel({ api, host }: PageProps) {
           .jira<{ values: Person[] }>(`/rest/api/3/user/bulk?maxResults=${NAMED_AT_ONCE}&${query}`)
           // Without names the rows are still right.
           .catch(() => ({ values: [] }));
-        setNames((known) => new Map([...known, ...found.values.map((one) => [one.accountId, one.displayName] as const)]));
+        setNames(
+          (known) =>
+            new Map([...known, ...found.values.map((one) => [one.accountId, one.displayName] as const)]),
+        );
       }
     },
     [host],
@@ -90,7 +93,9 @@ export function usePanel({ api, host }: PageProps) {
         };
       };
     }
-    const issue = await host.jira<Issue>(`/rest/api/3/issue/${issueId}?fields=timetracking`).catch(() => undefined);
+    const issue = await host
+      .jira<Issue>(`/rest/api/3/issue/${issueId}?fields=timetracking`)
+      .catch(() => undefined);
     const told = issue?.fields.timetracking;
     if (!told) return;
     setTimes({
@@ -129,7 +134,9 @@ export function usePanel({ api, host }: PageProps) {
       setOlder(panel.worklogs.nextCursor);
       // What is on its way stays as it is.
       setItems((items) => {
-        const busy = new Map(items.filter((item) => item.state !== "inJira").map((item) => [item.worklog.id, item]));
+        const busy = new Map(
+          items.filter((item) => item.state !== "inJira").map((item) => [item.worklog.id, item]),
+        );
         const fresh = panel.worklogs.items.map((worklog) => busy.get(worklog.id) ?? inJira(worklog));
         const unsent = items.filter((item) => item.state === "saving" && !fresh.includes(item));
         return [...unsent, ...fresh];
@@ -152,7 +159,10 @@ export function usePanel({ api, host }: PageProps) {
     void learnNames(page.items);
   }, [api, older, path, learnNames]);
 
-  const channel = useMemo(() => ("BroadcastChannel" in window ? new BroadcastChannel("hourbook") : undefined), []);
+  const channel = useMemo(
+    () => ("BroadcastChannel" in window ? new BroadcastChannel("hourbook") : undefined),
+    [],
+  );
   const changed = useCallback(() => {
     channel?.postMessage({ issueId });
     void learnTimes();
@@ -183,7 +193,10 @@ export function usePanel({ api, host }: PageProps) {
   const create = useCallback(
     async (input: Input, key: string): Promise<Worklog> => {
       const sketch = sketchOf(key, input, host.context.accountId, issueId);
-      setItems((items) => [{ worklog: sketch, state: "saving" }, ...items.filter((item) => item.worklog.id !== key)]);
+      setItems((items) => [
+        { worklog: sketch, state: "saving" },
+        ...items.filter((item) => item.worklog.id !== key),
+      ]);
       try {
         const worklog = await body(
           api.POST("/api/v1/issues/{issueId}/worklogs", {
@@ -192,7 +205,10 @@ export function usePanel({ api, host }: PageProps) {
           }),
         );
         setItems((items) =>
-          sorted([inJira(worklog), ...items.filter(({ worklog: { id } }) => id !== key && id !== worklog.id)]),
+          sorted([
+            inJira(worklog),
+            ...items.filter(({ worklog: { id } }) => id !== key && id !== worklog.id),
+          ]),
         );
         void learnNames([worklog]);
         changed();
@@ -216,7 +232,9 @@ export function usePanel({ api, host }: PageProps) {
             body: input,
           }),
         );
-        setItems((items) => sorted(items.map((item) => (item.worklog.id === saved.id ? inJira(saved) : item))));
+        setItems((items) =>
+          sorted(items.map((item) => (item.worklog.id === saved.id ? inJira(saved) : item))),
+        );
         changed();
       } catch (error) {
         change(worklog.id, (item) => ({ worklog: item.worklog, state: "inJira" }));
@@ -263,7 +281,8 @@ export function usePanel({ api, host }: PageProps) {
   );
   const undo = useCallback(
     (worklog: Worklog) => {
-      if (pending.cancel(worklog.id)) change(worklog.id, (item) => ({ worklog: item.worklog, state: "inJira" }));
+      if (pending.cancel(worklog.id))
+        change(worklog.id, (item) => ({ worklog: item.worklog, state: "inJira" }));
     },
     [change, pending],
   );
@@ -307,7 +326,9 @@ function inJira(worklog: Worklog): Item {
 /** The newest first, as the server lists them. */
 function sorted(items: Item[]): Item[] {
   const start = (item: Item) => Date.parse(item.worklog.started);
-  return [...items].sort((one, other) => start(other) - start(one) || Number(other.worklog.id) - Number(one.worklog.id));
+  return [...items].sort(
+    (one, other) => start(other) - start(one) || Number(other.worklog.id) - Number(one.worklog.id),
+  );
 }
 
 /** A row for what is being saved; its id is the key until Jira gives one. */

@@ -21,7 +21,9 @@ const misread: Record<MisreadCode, (part: string) => string> = {
   unit_twice: (part) => `“${part}” is there twice. Write each unit once, for example 1h 30m.`,
   unit_missing: (part) => `${part} has no unit. Write it with one, for example 30m.`,
   number: (part) =>
-    part ? `“${part}” is not a number. Write something like 1h 30m, 1.5h or 1:30.` : "Begin with a number, for example 1h 30m.",
+    part
+      ? `“${part}” is not a number. Write something like 1h 30m, 1.5h or 1:30.`
+      : "Begin with a number, for example 1h 30m.",
 };
 
 const de: Texts = {
@@ -45,7 +47,8 @@ const de: Texts = {
     create: "Create",
     remove: (name: string) => `Remove ${name}`,
     unknown: "Unknown tag",
-    isArchived: (name: string) => `“${name}” is archived. Take another tag, or ask a Jira admin to bring it back.`,
+    isArchived: (name: string) =>
+      `“${name}” is archived. Take another tag, or ask a Jira admin to bring it back.`,
     onlyAdmins: (name: string) =>
       `There is no tag “${name}”, and on this site only Jira admins add tags. Take one from the list.`,
     tooMany: (most: number) => `A worklog has ${most} tags at most.`,
@@ -130,6 +133,5 @@ const de: Texts = {
   },
   worklogs: (count: number) => n(count, { one: "# worklog", other: "# worklogs" }),
 };
-
 
 export default de;

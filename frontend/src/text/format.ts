@@ -63,7 +63,10 @@ export class Format {
   }
 
   /** An instant by the clocks of the person's zone. */
-  instant(at: string | number, options: Intl.DateTimeFormatOptions = { dateStyle: "medium", timeStyle: "short" }): string {
+  instant(
+    at: string | number,
+    options: Intl.DateTimeFormatOptions = { dateStyle: "medium", timeStyle: "short" },
+  ): string {
     return new Intl.DateTimeFormat(this.locale, { timeZone: this.zone, ...options }).format(new Date(at));
   }
 

@@ -6,7 +6,14 @@ import { type SiteTime, isMisread, readDuration } from "./duration";
 interface Vectors {
   groups: {
     settings: { hoursPerDay: number; daysPerWeek: number; defaultUnit: string; language: string };
-    cases: { input: string; seconds?: number; start?: number; hint?: string; confirm?: boolean; error?: string }[];
+    cases: {
+      input: string;
+      seconds?: number;
+      start?: number;
+      hint?: string;
+      confirm?: boolean;
+      error?: string;
+    }[];
   }[];
 }
 

@@ -55,7 +55,13 @@ const MOST_CHARS = 64;
 /** Short forms hold everywhere, words only in the language of the person. */
 const SHORT: Record<string, Unit> = { w: "week", d: "day", h: "hour", m: "minute", s: "second" };
 const WORDS: Record<string, Record<string, Unit>> = {
-  en: words("wk wks week weeks", "day days", "hr hrs hour hours", "min mins minute minutes", "sec secs second seconds"),
+  en: words(
+    "wk wks week weeks",
+    "day days",
+    "hr hrs hour hours",
+    "min mins minute minutes",
+    "sec secs second seconds",
+  ),
   de: words(
     "wo woche wochen",
     "t tag tage tagen",
@@ -66,7 +72,9 @@ const WORDS: Record<string, Record<string, Unit>> = {
   hu: words("hét", "n nap", "ó óra", "p perc", "mp másodperc"),
 };
 /** Code points of the zeros of the scripts that browsers' keyboards offer. */
-const ZEROS = [0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0be6, 0x0c66, 0x0e50, 0x0ed0, 0xff10];
+const ZEROS = [
+  0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0be6, 0x0c66, 0x0e50, 0x0ed0, 0xff10,
+];
 
 function words(...forms: string[]): Record<string, Unit> {
   const units: Unit[] = ["week", "day", "hour", "minute", "second"];

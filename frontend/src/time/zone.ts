@@ -21,7 +21,9 @@ export function instantOf(day: string, time: string, zone: string): number {
   const asUtc = Date.parse(`${day}T${time}:00Z`);
   const shows = (instant: number) => instant + aheadOf(zone, instant) * 60_000 === asUtc;
   // Clocks change by some hours at most: one of the offsets before and after holds.
-  const candidates = [asUtc - 86_400_000, asUtc + 86_400_000].map((near) => asUtc - aheadOf(zone, near) * 60_000);
+  const candidates = [asUtc - 86_400_000, asUtc + 86_400_000].map(
+    (near) => asUtc - aheadOf(zone, near) * 60_000,
+  );
   // A time that is left out when clocks go forward is read by the clocks from before.
   return candidates.find(shows) ?? candidates[0] ?? asUtc;
 }
