@@ -131,6 +131,11 @@ impl AppError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side.")
     }
 
+    /// Stable name of the kind of problem.
+    pub fn code(&self) -> &str {
+        &self.problem.code
+    }
+
     /// What went wrong and what would work.
     pub fn detail(&self) -> &str {
         &self.problem.detail

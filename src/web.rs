@@ -21,5 +21,6 @@ pub mod server;
 pub mod settings;
 pub mod sync;
 pub mod tags;
+pub mod takeout;
 pub mod webhooks;
 pub mod worklogs;

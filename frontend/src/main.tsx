@@ -36,7 +36,8 @@ async function begin(root: HTMLElement): Promise<void> {
     </Boundary>,
     root,
   );
-  host.fit(root);
+  // The other pages fill the room that the host has.
+  if (host.context.view === "panel") host.fit(root);
 }
 
 const root = document.getElementById("app");

@@ -7,6 +7,8 @@ mod failed;
 pub(super) mod pages;
 mod verify;
 
+pub use verify::VERIFIED;
+
 use super::feed::{FeedError, Walk, jira_cause};
 use super::status::{IN_STEP, PAUSED, Progress, Shown, waits_for_quota};
 use super::{apply, complete, told};
@@ -170,6 +172,7 @@ impl Run {
         if self.mode == Mode::Reconcile {
             self.look_for_unnamed(&missed.named).await?;
             self.read_a_part_again().await?;
+            self.compare(missed.named).await?;
         }
         let rechecked = if self.mode == Mode::Incremental { RECHECKED } else { i64::MAX };
         self.progress.counts.written += complete::hidden(&self.db, &self.jira, rechecked).await?;

@@ -8,13 +8,19 @@ use crate::lifecycle::suspend;
 use crate::tenants::Tenant;
 use hourbook_store::control::jobs::{self, Job};
 use hourbook_store::tenant::runs::{self, Counts, Run};
-use hourbook_store::tenant::{cursors, settings, worklogs};
+use hourbook_store::tenant::{TenantConn, cursors, settings, worklogs};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Cursor: Jira's time up to which both feeds are consumed.
 pub const IN_STEP: &str = "in_step";
+/// Cursors: when Jira and the copy were last counted, by our clock, and the two counts.
+pub const COMPARED_AT: &str = "compared.at";
+/// See [`COMPARED_AT`].
+pub const COMPARED_JIRA: &str = "compared.jira";
+/// See [`COMPARED_AT`].
+pub const COMPARED_COPY: &str = "compared.copy";
 /// Setting: why syncing pauses, if it does.
 pub const PAUSED: &str = "sync.paused";
 
@@ -95,6 +101,17 @@ impl Progresses {
     }
 }
 
+/// What Jira and the copy had when they were last counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compared {
+    /// When, by our clock.
+    pub at: i64,
+    /// Worklogs that Jira's feed named.
+    pub jira: i64,
+    /// Worklogs in the copy, without those that Jira did not return.
+    pub copy: i64,
+}
+
 /// Everything that is told about a tenant's sync.
 pub struct Status {
     /// `installing`, `full`, `incremental`, `reconcile`, `idle`, `paused`, `suspended` or `failed`.
@@ -109,6 +126,8 @@ pub struct Status {
     pub restricted: i64,
     /// Webhooks and worklogs that are still to be taken in.
     pub pending: i64,
+    /// What the last reconciliation counted.
+    pub compared: Option<Compared>,
     /// When a sync last ended well, by our clock.
     pub last_success: Option<i64>,
     /// Jira's time up to which the copy is in step.
@@ -131,6 +150,7 @@ impl Status {
             unreadable: 0,
             restricted: 0,
             pending: 0,
+            compared: None,
             last_success: None,
             in_step_as_of: None,
             progress: None,
@@ -154,7 +174,15 @@ struct Own {
     restricted: i64,
     in_step: Option<i64>,
     paused: Option<String>,
+    compared: Option<Compared>,
     runs: Vec<Run>,
+}
+
+fn compared(db: &mut TenantConn<'_>) -> hourbook_store::error::Result<Option<Compared>> {
+    let Some(at) = cursors::get(db, COMPARED_AT)? else { return Ok(None) };
+    let jira = cursors::get(db, COMPARED_JIRA)?.unwrap_or(0);
+    let copy = cursors::get(db, COMPARED_COPY)?.unwrap_or(0);
+    Ok(Some(Compared { at, jira, copy }))
 }
 
 /// Reads where a tenant's sync stands.
@@ -177,6 +205,7 @@ pub async fn of(app: &App, tenant: &Tenant) -> AppResult<Status> {
                 restricted: worklogs::count_restricted(db)?,
                 in_step: cursors::get(db, IN_STEP)?,
                 paused: settings::get(db, PAUSED)?,
+                compared: compared(db)?,
                 runs: runs::latest(db, 20)?,
             })
         })
@@ -197,6 +226,7 @@ pub async fn of(app: &App, tenant: &Tenant) -> AppResult<Status> {
         unreadable: own.unreadable,
         restricted: own.restricted,
         pending: backlog + own.unread,
+        compared: own.compared,
         last_success: own.runs.iter().filter(|run| run.state == "done").find_map(|run| run.finished_at),
         in_step_as_of: own.in_step,
         progress,

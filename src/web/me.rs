@@ -58,6 +58,17 @@ pub struct ActView {
     subject: Option<String>,
 }
 
+impl From<acts::Entry> for ActView {
+    fn from(entry: acts::Entry) -> Self {
+        Self {
+            at: time::rfc3339(entry.recorded_at),
+            account_id: entry.account_id,
+            action: entry.action,
+            subject: entry.subject,
+        }
+    }
+}
+
 /// A page of acts, newest first.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -85,14 +96,6 @@ pub async fn audit(
     let entries = db.read(move |db| acts::latest(db, before, PAGE)).await?;
     let full = entries.len() == usize::try_from(PAGE).unwrap_or(0);
     let next_cursor = entries.last().filter(|_| full).map(|entry| entry.audit_id.to_string());
-    let items = entries
-        .into_iter()
-        .map(|entry| ActView {
-            at: time::rfc3339(entry.recorded_at),
-            account_id: entry.account_id,
-            action: entry.action,
-            subject: entry.subject,
-        })
-        .collect();
+    let items = entries.into_iter().map(ActView::from).collect();
     Ok(web::Json(ActList { items, next_cursor }))
 }

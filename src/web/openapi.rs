@@ -2,7 +2,7 @@
 
 use super::{
     assets, descriptor, exports, health, lifecycle, me, pages, privacy, receipts, reports, saved, settings,
-    sync, tags, webhooks, worklogs,
+    sync, tags, takeout, webhooks, worklogs,
 };
 use actix_web::HttpResponse;
 use utoipa::OpenApi;
@@ -33,6 +33,7 @@ use utoipa::OpenApi;
         settings::change,
         me::audit,
         privacy::privacy,
+        takeout::export,
         reports::query,
         reports::cost,
         reports::values,
@@ -52,6 +53,7 @@ use utoipa::OpenApi;
         exports::delete,
         sync::status,
         sync::start,
+        sync::failures,
         tags::list,
         tags::create,
         tags::change,

@@ -161,9 +161,10 @@ impl ResponseError for Refused {
         let body = format!(
             "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"color-scheme\" \
              content=\"light dark\"><meta name=\"viewport\" content=\"width=device-width\"><title>Hourbook</title></head>\
-             <body><main><h1>Hourbook cannot show this page</h1><p>{}</p><p>{}</p></main></body></html>",
+             <body><main><h1>Hourbook cannot show this page</h1><p>{}</p><p>{}</p><p><small><code>{}</code></small></p></main></body></html>",
             escape(self.0.detail()),
-            self.advice()
+            self.advice(),
+            escape(self.0.code())
         );
         html(self.status_code(), policy.into(), body)
     }

@@ -2,7 +2,7 @@
 
 use super::{
     assets, descriptor, exports, health, lifecycle, me, openapi, pages, privacy, receipts, reports, saved,
-    settings, sync, tags, webhooks, worklogs,
+    settings, sync, tags, takeout, webhooks, worklogs,
 };
 use crate::auth::{Right, TokenKind};
 use actix_web::web::{self, ServiceConfig, delete, get, post, put};
@@ -76,9 +76,11 @@ pub fn all() -> Vec<Route> {
         route("GET", "/api/v1/settings", Context, || get().to(settings::settings)),
         route("PUT", "/api/v1/settings", Context, || put().to(settings::change)).admin(),
         route("GET", "/api/v1/privacy", Context, || get().to(privacy::privacy)).admin(),
+        route("GET", "/api/v1/privacy/export", Context, || get().to(takeout::export)).admin().costly(),
         route("GET", "/api/v1/audit", Context, || get().to(me::audit)).admin(),
         route("GET", "/api/v1/sync", Context, || get().to(sync::status)),
         route("POST", "/api/v1/sync", Context, || post().to(sync::start)).admin().costly(),
+        route("GET", "/api/v1/sync/failures", Context, || get().to(sync::failures)).admin(),
         route("GET", "/api/v1/tags", Context, || get().to(tags::list)),
         route("POST", "/api/v1/tags", Context, || post().to(tags::create)),
         route("PUT", "/api/v1/tags/{tagId}", Context, || put().to(tags::change)).admin(),

@@ -43,7 +43,7 @@ pub struct SettingsView {
 ///
 /// # Errors
 /// When the database fails.
-fn read(db: &mut TenantConn<'_>) -> Result<SettingsView> {
+pub(super) fn read(db: &mut TenantConn<'_>) -> Result<SettingsView> {
     let chosen = store::get(db, REPORT_RIGHT)?;
     let (report_right, report_groups) = match ReportRight::from_setting(chosen.as_deref()) {
         ReportRight::Everyone => ("everyone", Vec::new()),

@@ -5,11 +5,14 @@ use crate::auth::permission;
 use crate::error::{AppError, AppResult, Problem};
 use crate::jira::meter::Meter;
 use crate::jira::time;
+use crate::jira::worklogs::LIST_MAX;
 use crate::jobs::{self, Kind};
+use crate::reports::facts::Cost;
+use crate::sync::run::VERIFIED;
 use crate::sync::status::{self, Progress};
 use actix_web::{HttpResponse, web};
-use hourbook_store::tenant::audit;
 use hourbook_store::tenant::runs::Run;
+use hourbook_store::tenant::{audit, worklogs};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -33,6 +36,8 @@ pub struct SyncView {
     restricted: Option<i64>,
     /// Events and worklogs that are still to be taken in.
     pending: i64,
+    /// What Jira and the copy had when they were last counted, by a reconciliation.
+    compared: Option<ComparedView>,
     /// When a sync last ended well.
     last_success: Option<String>,
     /// Jira's time up to which the copy is in step.
@@ -45,6 +50,65 @@ pub struct SyncView {
     quota: QuotaView,
     /// The newest runs first.
     runs: Vec<RunView>,
+    /// For Jira admins: what starting a sync by hand would cost.
+    costs: Option<CostsView>,
+}
+
+/// What Jira and the copy had when they were last counted.
+#[derive(Serialize, ToSchema)]
+pub struct ComparedView {
+    at: String,
+    /// Worklogs that Jira's feed named.
+    jira: i64,
+    /// Worklogs in the copy, without those that Jira did not return.
+    copy: i64,
+}
+
+/// What syncs cost at Jira.
+#[derive(Serialize, ToSchema)]
+pub struct CostsView {
+    full: Cost,
+    /// At least: whatever has changed comes on top.
+    incremental: Cost,
+    reconcile: Cost,
+}
+
+impl CostsView {
+    /// Of a copy of so many worklogs, all of which Jira still has.
+    fn of(worklogs: i64) -> Self {
+        let worklogs = usize::try_from(worklogs).unwrap_or(0);
+        // Each page of the updated feed, the deleted feed, and whether there are webhooks that Jira gave up.
+        let feeds = worklogs.div_ceil(LIST_MAX) + 2;
+        let cost = |calls: usize, objects: usize| Cost {
+            calls,
+            points_certain: calls,
+            points_worst: calls + objects,
+        };
+        let again = worklogs.min(usize::try_from(VERIFIED).unwrap_or(usize::MAX));
+        Self {
+            full: cost(feeds + worklogs.div_ceil(LIST_MAX), worklogs),
+            incremental: cost(3, 0),
+            reconcile: cost(feeds + again.div_ceil(LIST_MAX), again),
+        }
+    }
+}
+
+/// An issue with worklogs that Jira does not return.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FailedIssueView {
+    issue_id: String,
+    /// How many there are. They are kept and shown to nobody.
+    worklogs: i64,
+    /// Since when.
+    since: Option<String>,
+}
+
+/// What could not be read.
+#[derive(Serialize, ToSchema)]
+pub struct FailuresView {
+    /// Those with the most worklogs first; a hundred at most.
+    issues: Vec<FailedIssueView>,
 }
 
 /// A sync that runs.
@@ -147,6 +211,11 @@ pub async fn status(app: Shared, caller: StatusCaller) -> AppResult<web::Json<Sy
         unreadable: admin.then_some(status.unreadable),
         restricted: admin.then_some(status.restricted),
         pending: status.pending,
+        compared: status.compared.map(|counted| ComparedView {
+            at: time::rfc3339(counted.at),
+            jira: counted.jira,
+            copy: counted.copy,
+        }),
         last_success: status.last_success.map(time::rfc3339),
         in_step_as_of: status.in_step_as_of.map(time::rfc3339),
         lag_seconds: status.in_step_as_of.map(|at| (now - at).max(0).div_euclid(1000)),
@@ -159,6 +228,7 @@ pub async fn status(app: Shared, caller: StatusCaller) -> AppResult<web::Json<Sy
             held_until: status.held_until.map(time::rfc3339),
         },
         runs: status.runs.into_iter().map(RunView::from).collect(),
+        costs: admin.then(|| CostsView::of(status.worklogs)),
     }))
 }
 
@@ -166,7 +236,7 @@ pub async fn status(app: Shared, caller: StatusCaller) -> AppResult<web::Json<Sy
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StartSync {
-    /// `full` or `incremental`.
+    /// `full`, `incremental`, `reconcile` (count and compare), or `recheck` (ask again for what Jira did not return).
     kind: String,
 }
 
@@ -193,7 +263,12 @@ pub async fn start(
     let kind = match body.kind.as_str() {
         "full" => Kind::SyncFull,
         "incremental" => Kind::SyncIncremental,
-        _ => return Err(AppError::invalid("kind", "kind_unknown", "kind is full or incremental.")),
+        "reconcile" => Kind::SyncReconcile,
+        "recheck" => Kind::Recheck,
+        _ => {
+            let detail = "kind is full, incremental, reconcile or recheck.";
+            return Err(AppError::invalid("kind", "kind_unknown", detail));
+        }
     };
     let db = app.db(&caller.0.tenant).await?;
     let (account, now) = (caller.0.account_id.clone(), app.clock.now_ms());
@@ -201,4 +276,23 @@ pub async fn start(
     let job_id = jobs::enqueue(&app, &caller.0.tenant.id, kind, "").await?;
     Ok(HttpResponse::Accepted()
         .json(StartedSync { kind: body.into_inner().kind, job_id: job_id.to_string() }))
+}
+
+/// Issues listed at most.
+const MOST_FAILED: i64 = 100;
+
+/// What could not be read, by issue.
+///
+/// # Errors
+/// 403 for others than Jira admins.
+#[utoipa::path(get, path = "/api/v1/sync/failures", responses((status = 200, body = FailuresView), (status = 403, body = Problem)))]
+pub async fn failures(app: Shared, caller: ContextCaller) -> AppResult<web::Json<FailuresView>> {
+    let db = app.db(&caller.0.tenant).await?;
+    let found = db.read(|db| worklogs::unreadable_by_issue(db, MOST_FAILED)).await?;
+    let view = |failed: worklogs::Unreadable| FailedIssueView {
+        issue_id: failed.issue_id.to_string(),
+        worklogs: failed.worklogs,
+        since: failed.since.map(time::rfc3339),
+    };
+    Ok(web::Json(FailuresView { issues: found.into_iter().map(view).collect() }))
 }

@@ -80,6 +80,11 @@ impl WorklogView {
         Self { comment_adf: None, ..Self::new(visible.worklog, visible.issue_visible) }
     }
 
+    /// All of it.
+    pub(super) fn whole(visible: Visible) -> Self {
+        Self::new(visible.worklog, visible.issue_visible)
+    }
+
     /// With the comment as a document where text does not say all of it.
     fn in_panel(visible: Visible) -> Self {
         let view = Self::new(visible.worklog, visible.issue_visible);

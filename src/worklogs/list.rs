@@ -56,6 +56,36 @@ pub async fn of_issue(
     visible_page(app, caller, filter, limit).await
 }
 
+/// A step through the whole copy.
+pub struct Step {
+    /// What the caller may see of it.
+    pub items: Vec<Visible>,
+    /// How much of it they may not.
+    pub withheld: usize,
+    /// Start and id of the last one looked at, if there is more.
+    pub next: Option<(i64, i64)>,
+}
+
+/// Everything there is, step by step, as far as the caller may see it.
+///
+/// # Errors
+/// When Jira cannot be asked: never a smaller answer.
+pub async fn everything(
+    app: &App,
+    caller: &Caller,
+    after: Option<(i64, i64)>,
+    limit: usize,
+) -> AppResult<Step> {
+    let filter = Filter { after, ..Filter::default() };
+    let db = app.db(&caller.tenant).await?;
+    let rows = i64::try_from(limit).unwrap_or(i64::MAX);
+    let found = db.read(move |db| worklogs::page(db, &filter, rows)).await?;
+    let looked_at = found.len();
+    let next = found.last().map(|row| (row.started, row.id)).filter(|_| looked_at == limit);
+    let items = permission::visible(app, caller, found).await?;
+    Ok(Step { withheld: looked_at - items.len(), items, next })
+}
+
 /// How far back somebody's last work is looked for.
 const LAST_WORK_MS: i64 = 36 * 3_600_000;
 

@@ -86,6 +86,7 @@ pub fn target(world: &World, route: &Route) -> String {
         .replace("{worklogId}", &worklog.to_string())
         .replace("{tagId}", &tag.to_string())
         .replace("{receiptId}", "none")
+        .replace("{file}", "none.js")
         .replace("/connect/panel", &format!("/connect/panel?issueId={}", world.ids.issue))
 }
 

@@ -147,6 +147,8 @@ fn what_is_for_admins_is_declared_so() {
         "DELETE /api/v1/tags/{tagId}",
         "GET /api/v1/audit",
         "GET /api/v1/privacy",
+        "GET /api/v1/privacy/export",
+        "GET /api/v1/sync/failures",
         "GET /connect/admin",
         "POST /api/v1/sync",
         "PUT /api/v1/settings",
@@ -160,7 +162,7 @@ fn what_is_for_admins_is_declared_so() {
         "/readyz",
         "/atlassian-connect.json",
         "/static/icon.svg",
-        "/static/pages.css",
+        "/static/assets/{file}",
         "/api/openapi.json",
         "/receipts/{receiptId}",
     ];
@@ -467,7 +469,7 @@ async fn answers_carry_strict_headers() {
         ("api", "/api/v1/me".to_owned()),
         ("missing", "/nothing".to_owned()),
         ("health", "/healthz".to_owned()),
-        ("style", "/static/pages.css".to_owned()),
+        ("static file", "/static/assets/none.js".to_owned()),
     ];
     for (name, url) in answers {
         let reply = send(&world, "GET", &url, None, &[]).await;
@@ -481,6 +483,10 @@ async fn answers_carry_strict_headers() {
         let framed = policy.split("frame-ancestors ").nth(1).unwrap();
         if name == "page" {
             assert_eq!(framed, format!("{} https://time.example.com", world.site.base_url));
+        } else if name == "refused page" {
+            // Words and nothing else, where the site is not known.
+            assert_eq!(framed, "*");
+            assert!(!policy.contains("script-src") && !reply.text.contains("<script"), "{policy}");
         } else {
             assert_eq!(framed, "'none'", "{name}");
         }

@@ -14,6 +14,7 @@ mod hostile;
 mod keys;
 mod lifecycle;
 mod odd_days;
+mod pages;
 mod reading;
 mod reports;
 mod secrets;

@@ -235,6 +235,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/privacy/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Everything that is kept, as far as Jira shows it to the admin who asks: tags, settings, saved reports, acts,
+         *     worklogs. The last line counts what was withheld; a file without it broke off.
+         * @description # Errors
+         *     403 for others than Jira admins. If Jira cannot be asked in between, the file breaks off.
+         */
+        get: operations["get_api_v1_privacy_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reports": {
         parameters: {
             query?: never;
@@ -485,6 +507,27 @@ export interface paths {
          *     403 for others than Jira admins; 400 for an unknown kind.
          */
         post: operations["post_api_v1_sync"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sync/failures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What could not be read, by issue.
+         * @description # Errors
+         *     403 for others than Jira admins.
+         */
+        get: operations["get_api_v1_sync_failures"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -866,6 +909,20 @@ export interface components {
             /** @description `cells` refer to these by position. */
             values: components["schemas"]["Member"][];
         };
+        /** @description What Jira and the copy had when they were last counted. */
+        ComparedView: {
+            at: string;
+            /**
+             * Format: int64
+             * @description Worklogs in the copy.
+             */
+            copy: number;
+            /**
+             * Format: int64
+             * @description Worklogs that Jira's feed named.
+             */
+            jira: number;
+        };
         /** @description What is sealed. */
         Content: {
             /** @description What is asked. */
@@ -893,6 +950,13 @@ export interface components {
             cost: components["schemas"]["Cost"];
             /** @description Whether it would be found out beside the request. */
             prepared: boolean;
+        };
+        /** @description What syncs cost at Jira. */
+        CostsView: {
+            full: components["schemas"]["Cost"];
+            /** @description At least: whatever has changed comes on top. */
+            incremental: components["schemas"]["Cost"];
+            reconcile: components["schemas"]["Cost"];
         };
         /** @description First and last day. */
         DaysView: {
@@ -972,6 +1036,22 @@ export interface components {
              *     it.
              */
             stamp?: boolean | null;
+        };
+        /** @description An issue with worklogs that Jira does not return. */
+        FailedIssueView: {
+            issueId: string;
+            /** @description Since when. */
+            since?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are. They are kept and shown to nobody.
+             */
+            worklogs: number;
+        };
+        /** @description What could not be read. */
+        FailuresView: {
+            /** @description Those with the most worklogs first; a hundred at most. */
+            issues: components["schemas"]["FailedIssueView"][];
         };
         /** @description What counts: all conditions together. */
         Filters: {
@@ -1514,7 +1594,7 @@ export interface components {
         };
         /** @description Which sync to start. */
         StartSync: {
-            /** @description `full` or `incremental`. */
+            /** @description `full`, `incremental`, `reconcile` (count and compare), or `recheck` (ask again for what Jira did not return). */
             kind: string;
         };
         /** @description That it will run. */
@@ -1526,6 +1606,8 @@ export interface components {
         };
         /** @description Where the sync stands. */
         SyncView: {
+            compared?: components["schemas"]["ComparedView"] | null;
+            costs?: components["schemas"]["CostsView"] | null;
             /** @description Jira's time up to which the copy is in step. */
             inStepAsOf?: string | null;
             /**
@@ -2251,6 +2333,34 @@ export interface operations {
             };
         };
     };
+    get_api_v1_privacy_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description JSON Lines */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_api_v1_reports: {
         parameters: {
             query?: never;
@@ -2882,6 +2992,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_api_v1_sync_failures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FailuresView"];
                 };
             };
             403: {

@@ -38,7 +38,7 @@ export default function Calendar({ first, last, weekStart, onPick }: Props) {
       <div class="row" {...api.getViewControlProps({ view: "day" })}>
         <IconButton icon="left" label={t.reports.monthBefore} onClick={api.goToPrev} />
         <strong class="grow center" aria-live="polite">
-          {api.visibleRangeText.formatted}
+          {f.day(api.visibleRange.start.toString(), { year: "numeric", month: "long" })}
         </strong>
         <IconButton icon="right" label={t.reports.monthAfter} onClick={api.goToNext} />
       </div>

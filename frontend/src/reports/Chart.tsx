@@ -58,7 +58,7 @@ export function Chart({ report, style }: Props) {
 }
 
 function colour(number: number): string {
-  return `var(--ds-chart-categorical-${number})`;
+  return number === 0 ? "var(--ds-chart-neutral)" : `var(--ds-chart-categorical-${number})`;
 }
 
 interface Drawn {
@@ -86,11 +86,11 @@ function Bars({ chart, report, style, label }: Drawn & { label: string }) {
         <g key={step}>
           <line class="grid" x1={LEFT} x2={WIDTH} y1={y(step)} y2={y(step)} />
           <text class="axis" x={LEFT - 8} y={y(step) + 4} text-anchor="end">
-            {measured(measure, step, style)}
+            {step === 0 ? 0 : measured(measure, step, style)}
           </text>
         </g>
       ))}
-      {chart.columns.map((name, at) => {
+      {chart.columns.map(({ name, short }, at) => {
         let below = 0;
         const x = LEFT + room * at + (room - bar) / 2;
         return (
@@ -115,7 +115,7 @@ function Bars({ chart, report, style, label }: Drawn & { label: string }) {
             })}
             {at % every === 0 && (
               <text class="axis" x={x + bar / 2} y={HEIGHT - BOTTOM + 18} text-anchor="middle">
-                {short(name)}
+                {short}
               </text>
             )}
           </g>
@@ -123,10 +123,6 @@ function Bars({ chart, report, style, label }: Drawn & { label: string }) {
       })}
     </svg>
   );
-}
-
-function short(name: string): string {
-  return name.length > 14 ? `${name.slice(0, 13)}…` : name;
 }
 
 /** One bar for each group, with its share beside it. */
@@ -162,7 +158,7 @@ function Numbers({ chart, sums, report, style }: Drawn & { sums: number[] }) {
         <thead>
           <tr>
             <th scope="col">{t.reports.group}</th>
-            {chart.columns.map((name) => (
+            {chart.columns.map(({ name }) => (
               <th key={name} scope="col" class="number">
                 {name}
               </th>
@@ -178,7 +174,7 @@ function Numbers({ chart, sums, report, style }: Drawn & { sums: number[] }) {
               <th scope="row">{series.name}</th>
               {chart.kind === "time" &&
                 series.values.map((value, column) => (
-                  <td key={chart.columns[column]} class="number">
+                  <td key={chart.columns[column]?.name} class="number">
                     {value ? measured(measure, value, style) : ""}
                   </td>
                 ))}

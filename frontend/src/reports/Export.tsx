@@ -1,5 +1,6 @@
 import { useRef, useState } from "preact/hooks";
-import { type Api, type Schemas, problem } from "../api/client";
+import type { Api, Schemas } from "../api/client";
+import { download } from "../api/download";
 import type { Host } from "../host/host";
 import { t } from "../text";
 import { useAnnounce } from "../ui/Announcer";
@@ -39,7 +40,13 @@ export function ExportMenu({ api, host, definition }: Props) {
         () => undefined,
         signal,
       );
-      await save(host, { definition, format, bom: format === "csv" }, signal);
+      const request = new Request(`${location.origin}/api/v1/reports/export`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ definition, format, bom: format === "csv" }),
+        signal,
+      });
+      await download(host, request, `hourbook.${format}`);
       announce(t.exports.done);
     } catch (problem) {
       if (!signal.aborted) setError(problem);
@@ -84,24 +91,4 @@ export function ExportMenu({ api, host, definition }: Props) {
       )}
     </>
   );
-}
-
-/** Fetches a file through the host and hands it to the browser. */
-async function save(host: Host, input: Schemas["ExportInput"], signal: AbortSignal): Promise<void> {
-  const response = await host.backend(
-    new Request(`${location.origin}/api/v1/reports/export`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(input),
-      signal,
-    }),
-  );
-  if (!response.ok) throw problem(response, await response.json().catch(() => null));
-  const name = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1];
-  const url = URL.createObjectURL(await response.blob());
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = name ?? `hourbook.${input.format}`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }

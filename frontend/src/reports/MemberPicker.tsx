@@ -3,7 +3,7 @@
 
 import * as combobox from "@zag-js/combobox";
 import { normalizeProps, useMachine } from "@zag-js/preact";
-import { useEffect, useId, useMemo, useState } from "preact/hooks";
+import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import { t } from "../text";
 import { Icon } from "../ui/icons";
 
@@ -70,13 +70,15 @@ export default function MemberPicker({ label, search, picked, onChange, describe
     onValueChange: ({ value }) => onChange(value, options),
   });
   const api = combobox.connect(service, normalizeProps);
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => input.current?.focus(), []);
   return (
     <div class="picker" {...api.getRootProps()}>
       <label class="label" {...api.getLabelProps()}>
         {label}
       </label>
       <div {...api.getControlProps()}>
-        <input class="input" autofocus placeholder={t.reports.search} {...api.getInputProps()} />
+        <input ref={input} class="input" placeholder={t.reports.search} {...api.getInputProps()} />
       </div>
       <div class="echo" role="status">
         {fault ? (

@@ -226,7 +226,7 @@ function ContentDialog({ heading, title: before, sharing, error, onClose, onSave
           <span class="label">{t.saved.title}</span>
           <input
             class="input"
-            autofocus
+            data-autofocus
             required
             maxLength={200}
             value={title}

@@ -1,12 +1,12 @@
 // What a chart shows, counted from the rows of the table beside it.
 
-import { nameOf, isPeriod } from "./members";
+import { axisName, isPeriod, nameOf } from "./members";
 import type { ReportView } from "./state";
 
 /** A part of a bar, or a bar of its own. */
 export interface Series {
   name: string;
-  /** Colour: its number among the categorical ones of the design, from 1. */
+  /** Colour: its number among the categorical ones of the design, from 1; 0 for what was put together. */
   colour: number;
   /** The first measure, for each column; of a chart without columns the one sum. */
   values: number[];
@@ -15,7 +15,7 @@ export interface Series {
 /** Stacked bars over time, or one bar for each group. */
 export interface Chart {
   kind: "time" | "share";
-  columns: string[];
+  columns: { name: string; short: string }[];
   series: Series[];
 }
 
@@ -52,8 +52,12 @@ export function chartOf(report: ReportView, others: string): Chart | undefined {
   }
   return {
     kind: overTime ? "time" : "share",
-    columns: overTime ? columns.values.map((member) => nameOf(columns.dimension, member)) : [],
-    series: shown.map(({ name, values }, at) => ({ name, values, colour: at + 1 })),
+    columns: overTime ? columns.values.map((member) => axisName(columns.dimension, member)) : [],
+    series: shown.map(({ name, values }, at) => ({
+      name,
+      values,
+      colour: rest.length > 0 && at === shown.length - 1 ? 0 : at + 1,
+    })),
   };
 }
 

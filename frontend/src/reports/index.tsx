@@ -121,18 +121,18 @@ function Reports({ api, host, begin, me }: PageProps & { begin: State; me: Schem
         <div class="row">
           <RangePicker state={state} days={report?.range} onChange={(range) => change({ range })} />
           <Filters state={state} api={api} host={host} onChange={change} />
+          {isTable(state.kind) && (
+            <div class="row tight last" role="group" aria-label={t.reports.shownAs}>
+              {(["table", "chart"] as const).map((view) => (
+                <Button key={view} aria-pressed={state.view === view} onClick={() => change({ view })}>
+                  {t.reports.views[view]}
+                </Button>
+              ))}
+            </div>
+          )}
         </div>
         <Builder state={state} onChange={setState} />
       </section>
-      {isTable(state.kind) && (
-        <div class="row tight" role="group" aria-label={t.reports.shownAs}>
-          {(["table", "chart"] as const).map((view) => (
-            <Button key={view} aria-pressed={state.view === view} onClick={() => change({ view })}>
-              {t.reports.views[view]}
-            </Button>
-          ))}
-        </div>
-      )}
       {progress && <Finding done={progress.done} calls={progress.calls} />}
       {failure !== undefined && <Failure error={failure} retry={again} />}
       {!fits && failure === undefined && !progress && <Skeleton />}

@@ -31,6 +31,13 @@ export function headOf(dimension: Dimension, member: Member): { short: string; l
   return { short: long, long };
 }
 
+/** A period on an axis, where there is little room; its whole name says the rest. */
+export function axisName(dimension: Dimension, member: Member): { name: string; short: string } {
+  const name = nameOf(dimension, member);
+  const isDay = dimension === "day" || dimension === "week";
+  return { name, short: isDay && member.id ? f.day(member.id, { month: "short", day: "numeric" }) : name };
+}
+
 /** A period in words; its id is its first day, or of a weekday its number from Monday. */
 function periodOf(dimension: Dimension, id: string): string | undefined {
   switch (dimension) {

@@ -18,6 +18,8 @@ export function Dialog({ title, onClose, side = false, children }: Props) {
   useEffect(() => {
     const { current } = dialog;
     current?.showModal();
+    // The attribute `autofocus` does nothing in a frame of another origin.
+    current?.querySelector<HTMLElement>("[data-autofocus]")?.focus();
     return () => current?.close();
   }, []);
   return (

@@ -37,9 +37,7 @@ export function Popover({ label, name, look, menu = false, class: extra, childre
     const { current } = panel;
     if (!open || !current) return;
     place();
-    const focusable = current.querySelector<HTMLElement>(
-      "[autofocus], button, input, select, [tabindex='0']",
-    );
+    const focusable = current.querySelector<HTMLElement>("button, input, select, [tabindex='0']");
     focusable?.focus();
     const seen = new ResizeObserver(place);
     seen.observe(current);

@@ -391,6 +391,31 @@ pub fn unreadable(db: &mut TenantConn<'_>, after: i64, limit: i64) -> Result<Vec
         .load(db.conn)?)
 }
 
+/// Unreadable worklogs of an issue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The issue.
+    pub issue_id: i64,
+    /// How many there are.
+    pub worklogs: i64,
+    /// Since when the first of them is, by our clock.
+    pub since: Option<i64>,
+}
+
+/// Issues with unreadable worklogs, those with the most first.
+pub fn unreadable_by_issue(db: &mut TenantConn<'_>, limit: i64) -> Result<Vec<Unreadable>> {
+    use diesel::dsl::{count_star, min};
+    let found: Vec<(i64, i64, Option<i64>)> = w::worklogs
+        .filter(w::unreadable_since.is_not_null())
+        .group_by(w::client_issue_id)
+        .select((w::client_issue_id, count_star(), min(w::unreadable_since)))
+        .order((count_star().desc(), w::client_issue_id))
+        .limit(limit)
+        .load(db.conn)?;
+    let row = |(issue_id, worklogs, since)| Unreadable { issue_id, worklogs, since };
+    Ok(found.into_iter().map(row).collect())
+}
+
 /// After our clock was set back, what is to be read counts from now: a read could not begin late enough otherwise.
 pub fn clamp_unread(db: &mut TenantConn<'_>, now: i64) -> Result<usize> {
     Ok(diesel::update(w::worklogs.filter(w::read_after.gt(now)))

@@ -3,12 +3,13 @@
 //! bit by bit: all of a small one every day, a part of a large one.
 
 use super::super::complete;
+use super::super::status::{COMPARED_AT, COMPARED_COPY, COMPARED_JIRA};
 use super::Run;
 use crate::jira::worklogs::LIST_MAX;
-use hourbook_store::tenant::{cursors, worklogs};
+use hourbook_store::tenant::{TenantConn, cursors, worklogs};
 
 /// Rows that one reconciliation reads again, beyond those that the feeds do not name: a hundred calls.
-const VERIFIED: i64 = 100_000;
+pub const VERIFIED: i64 = 100_000;
 /// Rows of one step over the copy.
 const STEP: i64 = 10_000;
 /// Cursor: the worklog up to which the copy has been read again.
@@ -44,6 +45,21 @@ impl Run {
             self.ask(ids).await?;
         }
         self.db.write(move |db| cursors::set(db, AT, after)).await?;
+        Ok(())
+    }
+
+    /// Notes how many worklogs Jira's feed named, and how many the copy shows.
+    pub(super) async fn compare(&mut self, mut named: Vec<i64>) -> anyhow::Result<()> {
+        named.dedup();
+        let (jira, now) = (i64::try_from(named.len())?, self.app.clock.now_ms());
+        let note = move |db: &mut TenantConn<'_>| {
+            let copy = worklogs::count(db)? - worklogs::count_unreadable(db)?;
+            for (name, value) in [(COMPARED_AT, now), (COMPARED_JIRA, jira), (COMPARED_COPY, copy)] {
+                cursors::set(db, name, value)?;
+            }
+            Ok(())
+        };
+        self.db.write(note).await?;
         Ok(())
     }
 

@@ -77,13 +77,14 @@ pub async fn send(
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let bytes = response.bytes().await.expect("a body").to_vec();
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-    if status >= 400 && !text.is_empty() {
-        assert_eq!(
-            headers.get("content-type").unwrap(),
-            "application/problem+json",
-            "{method} {path}: {text}"
-        );
+    let mut json = serde_json::from_str(&text).unwrap_or(Value::Null);
+    let kind = headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if status >= 400 && kind.starts_with("text/html") {
+        // A page that is refused tells the code to whoever reads it.
+        let code = text.split("<code>").nth(1).and_then(|rest| rest.split("</code>").next());
+        json = serde_json::json!({ "code": code.expect("a code"), "detail": text });
+    } else if status >= 400 && !text.is_empty() {
+        assert_eq!(kind, "application/problem+json", "{method} {path}: {text}");
         assert!(json["code"].is_string() && json["detail"].is_string(), "{text}");
     }
     Reply { status, headers, bytes, text, json }
