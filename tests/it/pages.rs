@@ -130,7 +130,7 @@ async fn the_panel_has_the_newest_first_and_formatting_only_where_there_is_some(
     assert_eq!(items.len(), 50);
     let starts: Vec<&str> = items.iter().map(|item| item["started"].as_str().unwrap()).collect();
     assert!(starts.is_sorted_by(|one, other| one >= other), "{starts:?}");
-    let own = items.iter().find(|item| item["id"] == rich.to_string()).expect("the newest ones");
+    let own = items.iter().find(|item| item["id"] == json!(rich.to_string())).expect("the newest ones");
     assert_eq!(own["commentAdf"], bold);
     let with_form: Vec<&Value> = items.iter().filter(|item| !item["commentAdf"].is_null()).collect();
     assert_eq!(with_form.len(), 1, "{with_form:?}");

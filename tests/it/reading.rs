@@ -1,6 +1,5 @@
 //! Lists, the panel, and who may see what.
 
-use crate::support::client::send;
 use crate::support::{ANA, BEN, CLEO, Fixture, World};
 use hourbook_simulator::people::Work;
 use serde_json::{Value, json};

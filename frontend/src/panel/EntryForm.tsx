@@ -38,7 +38,8 @@ export function EntryForm(props: Props) {
   const [confirmed, setConfirmed] = useState("");
   const read = readEntry(entry, site);
   const set = (change: Partial<Entry>) => onChange({ ...entry, ...change });
-  const asks = read.reading?.confirm === true && confirmed !== entry.duration;
+  const isLong = read.reading?.confirm === true;
+  const isAsked = isLong && confirmed === entry.duration;
   const submit = () => {
     setTried(true);
     if (busy || locked || !isReadable(read)) {
@@ -47,7 +48,7 @@ export function EntryForm(props: Props) {
       return;
     }
     // Long ones are logged at the second Enter.
-    if (asks) return setConfirmed(entry.duration);
+    if (isLong && !isAsked) return setConfirmed(entry.duration);
     setTried(false);
     props.onSubmit(read);
   };
@@ -87,7 +88,7 @@ export function EntryForm(props: Props) {
             aria-invalid={tried && read.wrong.duration !== undefined}
             onInput={(event) => set({ duration: event.currentTarget.value })}
           />
-          <Echo id={`${id}-echo`} entry={entry} site={site} tried={tried} asks={asks && confirmed !== ""} />
+          <Echo id={`${id}-echo`} entry={entry} site={site} tried={tried} isAsked={isAsked} />
         </div>
         <div class="pair">
           <div class="field">
@@ -176,7 +177,7 @@ export function EntryForm(props: Props) {
       {!locked && (
         <div class="row">
           <Button type="submit" look="primary" disabled={busy}>
-            {busy ? t.panel.saving : asks && confirmed ? t.panel.logAnyway : props.submitLabel}
+            {busy ? t.panel.saving : isAsked ? t.panel.logAnyway : props.submitLabel}
           </Button>
           {props.onCancel && (
             <Button look="bare" disabled={busy} onClick={props.onCancel}>
@@ -194,18 +195,18 @@ interface EchoProps {
   entry: Entry;
   site: SiteTime;
   tried: boolean;
-  asks: boolean;
+  isAsked: boolean;
 }
 
 /** How the duration is read, as it is typed. */
-function Echo({ id, entry, site, tried, asks }: EchoProps) {
+function Echo({ id, entry, site, tried, isAsked }: EchoProps) {
   const { reading, wrong } = readEntry(entry, site);
   const isError = wrong.duration !== undefined && (tried || entry.duration.trim() !== "");
   return (
     <div id={id} class={`echo ${isError ? "error" : ""} ${reading?.confirm ? "warning" : ""}`} role="status">
       {isError && wrong.duration}
       {reading && !reading.confirm && `= ${f.spoken(reading.seconds)}`}
-      {reading?.confirm && (asks ? t.panel.confirm : t.panel.long)(f.spoken(reading.seconds))}
+      {reading?.confirm && (isAsked ? t.panel.confirm : t.panel.long)(f.spoken(reading.seconds))}
       {reading?.hint && ` ${t.panel.hint(reading.hint)}`}
     </div>
   );

@@ -65,7 +65,9 @@ describe("the catalogues", () => {
       .filter((file) => file.endsWith(".tsx") && !file.includes("test"))
       .flatMap((file) => {
         const code = readFileSync(join(folder, file), "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
-        const texts = [...code.matchAll(/>\s*([A-Z][a-z]+(?: [a-z]+)*[.!?]?)\s*<[/a-z]/g)].map((match) => match[1]);
+        const texts = [...code.matchAll(/>\s*([A-Z][a-z]+(?: [a-z]+)*[.!?]?)\s*<[/a-z]/g)].map(
+          (match) => match[1],
+        );
         const named = [...code.matchAll(/(?:aria-label|title|placeholder|label)="([^"]+)"/g)].map(
           (match) => match[1],
         );
