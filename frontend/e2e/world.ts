@@ -61,6 +61,8 @@ export class World {
 
   async open(url: string, look: Look = {}): Promise<void> {
     await this.look(look);
+    // Another fragment alone would not load the page anew.
+    await this.page.goto("about:blank");
     await this.page.goto(url);
     await this.app.locator("main:not([aria-busy='true'])").waitFor();
   }

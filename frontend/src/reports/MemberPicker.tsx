@@ -60,7 +60,7 @@ export default function MemberPicker({ label, search, picked, onChange, describe
     collection,
     multiple: true,
     value: picked,
-    defaultOpen: true,
+    open: true,
     disableLayer: true,
     closeOnSelect: false,
     openOnClick: true,
@@ -78,7 +78,7 @@ export default function MemberPicker({ label, search, picked, onChange, describe
         {label}
       </label>
       <div {...api.getControlProps()}>
-        <input ref={input} class="input" placeholder={t.reports.search} {...api.getInputProps()} />
+        <input ref={input} class="input" {...api.getInputProps()} placeholder={t.reports.search} />
       </div>
       <div class="echo" role="status">
         {fault ? (
@@ -89,7 +89,7 @@ export default function MemberPicker({ label, search, picked, onChange, describe
           t.reports.found(options.length)
         )}
       </div>
-      <ul class="options" {...api.getListProps()} aria-label={label}>
+      <ul {...api.getContentProps()} class="options" aria-label={label}>
         {options.map((item) => {
           const chosen = api.getItemState({ item }).selected;
           return (
