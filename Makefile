@@ -2,27 +2,52 @@
 
 CARGO ?= cargo
 ARGS ?=
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test bench bench-full chaos fuzz run setup
+.PHONY: demo test test-server test-pages screenshots types bench bench-pages bench-full chaos fuzz run dev web setup browser
 
 # The whole life of an installation against a simulated Jira Cloud; `make demo ARGS=--script` checks itself and ends.
-demo: setup
+demo: setup web
 	HOURBOOK_LOG=$${HOURBOOK_LOG:-warn} $(CARGO) run --release --features demo -- demo $(ARGS)
 
 # Everything that has to hold before a change lands.
-test: setup
+test: test-server test-pages
+
+test-server: setup web
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --quiet --workspace --all-targets --features demo -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --quiet --workspace --no-deps --document-private-items
 	$(CARGO) test --workspace --features demo
 
+# Types, lints and unit tests of the front end, and its pages in a real browser against the real server.
+test-pages: setup web browser
+	$(CARGO) build --quiet --features demo
+	$(TARGET_DIR)/debug/hourbook openapi > $(TARGET_DIR)/openapi.json
+	cd frontend && npm run --silent check && npm run --silent check:types -- $(abspath $(TARGET_DIR))/openapi.json
+	cd frontend && npm test --silent && npm run --silent e2e
+
+# Types of the API for the front end, from the server's own document.
+types: setup frontend/node_modules/.package-lock.json
+	$(CARGO) run --quiet -- openapi > $(TARGET_DIR)/openapi.json
+	cd frontend && npm run --silent types -- $(abspath $(TARGET_DIR))/openapi.json -o src/api/schema.d.ts
+
+# Every page and state in light, dark and narrow, into frontend/test-results/screenshots; two of them into the README.
+screenshots: setup web browser
+	$(CARGO) build --quiet --features demo
+	cd frontend && npm run --silent screenshots
+
 # Figures, written to BENCHMARKS.md.
-bench: setup target/bench-python
+bench: setup web target/bench-python
 	$(CARGO) bench --bench bench
 
 # The same with ten million worklogs in the reports.
-bench-full: setup target/bench-python
+bench-full: setup web target/bench-python
 	HOURBOOK_BENCH_LARGE=1 $(CARGO) bench --bench bench
+
+# Figures of the pages in a real browser, written to their section of BENCHMARKS.md.
+bench-pages: setup web browser
+	$(CARGO) build --release --features demo
+	cd frontend && npm run --silent bench
 
 # DuckDB, a peer of the report engine.
 target/bench-python:
@@ -30,7 +55,7 @@ target/bench-python:
 	python3 -m venv $@.new && $@.new/bin/pip install --quiet duckdb==2.0.0 && mv $@.new $@
 
 # The copy under fire for ten minutes, with new seeds; CHAOS_SEED=7 replays one.
-chaos: setup
+chaos: setup web
 	CHAOS_SECS=$${CHAOS_SECS:-600} $(CARGO) test --features demo --test it chaos::the -- --nocapture
 
 # Whatever comes from outside, with coverage: a minute for each target. What is found goes into tests/fuzz/found.
@@ -42,15 +67,36 @@ fuzz: setup
 	    -max_total_time=$(FUZZ_SECS) -print_final_stats=1 -verbosity=0 || exit 1; done
 
 # A server for development on loopback. Makes a master key once.
-run: setup data/master.key
+run: setup web data/master.key
 	HOURBOOK_MASTER_KEYS="$$(cat data/master.key)" \
 	HOURBOOK_BASE_URL=$${HOURBOOK_BASE_URL:-http://127.0.0.1:8080} \
 	$(CARGO) run --release -- serve
+
+# The pages on their own, rebuilt as they are edited, against a running demo: DEMO_LINKS is the file that
+# `hourbook demo --links FILE` wrote.
+dev: frontend/node_modules/.package-lock.json
+	cd frontend && npm run --silent dev
 
 data/master.key:
 	mkdir -p data
 	umask 077 && printf 'local:%s' "$$(head -c 32 /dev/urandom | base64)" > $@
 
+# The front end, built when something of it changed. The server carries what is in frontend/dist.
+web: frontend/dist/manifest.json
+
+frontend/node_modules/.package-lock.json: frontend/package-lock.json
+	@command -v npm >/dev/null || (echo "npm is missing: install Node.js 20 or newer"; exit 1)
+	cd frontend && npm ci --no-audit --no-fund
+	@touch $@
+
+frontend/dist/manifest.json: frontend/node_modules/.package-lock.json frontend/index.html frontend/vite.config.ts $(shell find frontend/src frontend/build -type f)
+	cd frontend && npm run --silent build
+
 # SQLite and TLS are built from source by cargo: a C compiler is all that has to be there.
 setup:
 	@command -v cc >/dev/null || (apt-get update -qq && apt-get install -y -qq build-essential)
+
+# Debian's Chromium, for the tests of the pages.
+browser:
+	@command -v chromium >/dev/null || (apt-get update -qq && \
+	  apt-get install -y -qq --no-install-recommends chromium fonts-liberation)

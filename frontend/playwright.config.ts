@@ -16,6 +16,7 @@ export const CHROMIUM = {
 
 export default defineConfig({
   testDir: "e2e",
+  testIgnore: ["**/pictures/**", "**/bench/**"],
   globalSetup: "./e2e/server.ts",
   workers: 2,
   fullyParallel: true,

@@ -5,7 +5,9 @@ import { type World, expect, test } from "./world";
 /** What axe finds in the app's frame; Jira around it is not ours. */
 async function findings(world: World): Promise<string[]> {
   const found = await new AxeBuilder({ page: world.page }).include(["iframe.app", "html"]).analyze();
-  return found.violations.map(({ id, nodes }) => `${id} (${nodes.length}): ${nodes[0]?.html.slice(0, 160) ?? ""}`);
+  return found.violations.map(
+    ({ id, nodes }) => `${id} (${nodes.length}): ${nodes[0]?.html.slice(0, 160) ?? ""}`,
+  );
 }
 
 for (const theme of ["light", "dark"] as const) {

@@ -914,7 +914,7 @@ export interface components {
             at: string;
             /**
              * Format: int64
-             * @description Worklogs in the copy.
+             * @description Worklogs in the copy, without those that Jira did not return.
              */
             copy: number;
             /**

@@ -48,7 +48,10 @@ export function EntryForm(props: Props) {
       return;
     }
     // Long ones are logged at the second Enter.
-    if (isLong && !isAsked) return setConfirmed(entry.duration);
+    if (isLong && !isAsked) {
+      setConfirmed(entry.duration);
+      return;
+    }
     setTried(false);
     props.onSubmit(read);
   };

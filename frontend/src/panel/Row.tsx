@@ -175,7 +175,10 @@ function Editor({ worklog, model, zone, announce, onDone }: EditorProps) {
     error instanceof Problem && error.code === "newer_in_jira" ? (error.current as Worklog) : undefined;
   const save = async (read: Readable, base: Worklog) => {
     const input = changedInput(entry, read, worklog, zone);
-    if (Object.keys(input).length === 1) return onDone();
+    if (Object.keys(input).length === 1) {
+      onDone();
+      return;
+    }
     setBusy(true);
     setError(undefined);
     try {

@@ -92,7 +92,10 @@ export function useReport(api: Api, definition: Definition) {
       if (!("stamp" in answer)) return;
       const next = answer as ReportView;
       // What changed meanwhile has another checksum: then it is one report only if it is read anew.
-      if (next.stamp.checksum !== report.stamp.checksum) return again();
+      if (next.stamp.checksum !== report.stamp.checksum) {
+        again();
+        return;
+      }
       setReport({
         ...report,
         ...(report.items && { items: [...report.items, ...(next.items ?? [])] }),

@@ -1,7 +1,8 @@
 import type { ButtonHTMLAttributes } from "preact";
 import { Icon, type IconName } from "./icons";
 
-interface Props extends ButtonHTMLAttributes {
+interface Props extends Omit<ButtonHTMLAttributes, "class"> {
+  class?: string;
   look?: "primary" | "danger" | "bare" | "link";
 }
 
@@ -11,7 +12,8 @@ export function Button({ look, type = "button", class: extra, ...rest }: Props) 
   return <button type={type} class={names} {...rest} />;
 }
 
-interface IconProps extends ButtonHTMLAttributes {
+interface IconProps extends Omit<ButtonHTMLAttributes, "class"> {
+  class?: string;
   icon: IconName;
   label: string;
 }

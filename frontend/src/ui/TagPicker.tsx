@@ -32,10 +32,22 @@ export function TagPicker({ tags, chosen, onChange, create, describe }: Props) {
   const add = async (name: string) => {
     if (!name.trim()) return;
     const tag = known(name);
-    if (chosen.length >= MOST) return setFault(t.tags.tooMany(MOST));
-    if (tag?.archived) return setFault(t.tags.isArchived(tag.name));
-    if (tag) return take(tag);
-    if (!create) return setFault(t.tags.onlyAdmins(name.trim()));
+    if (chosen.length >= MOST) {
+      setFault(t.tags.tooMany(MOST));
+      return;
+    }
+    if (tag?.archived) {
+      setFault(t.tags.isArchived(tag.name));
+      return;
+    }
+    if (tag) {
+      take(tag);
+      return;
+    }
+    if (!create) {
+      setFault(t.tags.onlyAdmins(name.trim()));
+      return;
+    }
     setBusy(true);
     try {
       take(await create(name.trim()));
