@@ -28,7 +28,7 @@ test-pages: setup web browser
 
 # Types of the API for the front end, from the server's own document.
 types: setup frontend/node_modules/.package-lock.json
-	$(CARGO) run --quiet -- openapi > $(TARGET_DIR)/openapi.json
+	$(CARGO) run --quiet --features demo -- openapi > $(TARGET_DIR)/openapi.json
 	cd frontend && npm run --silent types -- $(abspath $(TARGET_DIR))/openapi.json -o src/api/schema.d.ts
 
 # Every page and state in light, dark and narrow, into frontend/test-results/screenshots; two of them into the README.

@@ -60,7 +60,12 @@ fn main() {
     if !wanted.is_empty() {
         return;
     }
-    std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/BENCHMARKS.md"), page).unwrap();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/BENCHMARKS.md");
+    // The pages' own figures come from a browser: `make bench-pages`.
+    if let Some((_, pages)) = std::fs::read_to_string(path).unwrap_or_default().split_once("\n## Pages\n") {
+        page = format!("{}\n\n## Pages\n{pages}", page.trim_end());
+    }
+    std::fs::write(path, page).unwrap();
 }
 
 fn head() -> String {

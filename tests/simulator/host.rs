@@ -34,6 +34,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .route("/host/as/{account}", get().to(become_somebody))
         .route("/host/theme/{theme}", get().to(change_theme))
         .route("/host/locale/{locale}", get().to(change_locale))
+        .route("/favicon.ico", get().to(HttpResponse::NoContent))
         .route("/host/token", get().to(token))
         .route("/host/control", post().to(control::act))
         .route("/host/{file}", get().to(file));

@@ -210,7 +210,7 @@ function Echo({ id, entry, site, tried, isAsked }: EchoProps) {
       {isError && wrong.duration}
       {reading && !reading.confirm && `= ${f.spoken(reading.seconds)}`}
       {reading?.confirm && (isAsked ? t.panel.confirm : t.panel.long)(f.spoken(reading.seconds))}
-      {reading?.hint && ` ${t.panel.hint(reading.hint)}`}
+      {reading?.hint && `. ${t.panel.hint(reading.hint)}`}
     </div>
   );
 }

@@ -33,7 +33,9 @@ export function Chart({ report, style }: Props) {
     <figure class="stack chart">
       <figcaption>{summary}</figcaption>
       {chart.kind === "time" ? (
-        <Bars chart={chart} report={report} style={style} label={summary} />
+        <div class="bars-room" tabIndex={0} role="region" aria-label={t.reports.views.chart}>
+          <Bars chart={chart} report={report} style={style} label={summary} />
+        </div>
       ) : (
         <Shares chart={chart} sums={sums} whole={whole} report={report} style={style} />
       )}
