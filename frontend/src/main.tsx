@@ -4,7 +4,7 @@ import "virtual:tokens.css";
 import "./ui/ui.css";
 import { render } from "preact";
 import { createApi } from "./api/client";
-import { type Host, type View, findHost } from "./host/host";
+import { type Host, type View, findHost, isView } from "./host/host";
 import { speak } from "./text";
 import { Failure } from "./ui/Failure";
 import { Boundary } from "./ui/Boundary";
@@ -18,6 +18,9 @@ const pages: Record<View, () => Promise<{ default: Page }>> = {
 
 async function begin(root: HTMLElement): Promise<void> {
   let host: Host;
+  // Where the page says what it shows, it is fetched while the host is asked who looks.
+  const told = document.documentElement.dataset["view"] ?? new URLSearchParams(location.search).get("view");
+  if (isView(told)) void pages[told]();
   try {
     host = await findHost();
     await speak(host.context.locale, host.context.zone);

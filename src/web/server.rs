@@ -1,6 +1,6 @@
 //! Starting and stopping: two ports, the inbox, the jobs, the clockwork.
 
-use super::{middleware, ops, params, routes};
+use super::{assets, middleware, ops, params, routes};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -57,6 +57,9 @@ const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// # Errors
 /// When a database cannot be opened or a port not be served.
 pub async fn start(config: Config, clock: Clock, [public, ops]: [TcpListener; 2]) -> anyhow::Result<Running> {
+    if !assets::is_built() {
+        tracing::error!("pages cannot be shown: {}", assets::MISSING);
+    }
     let app = App::open(config, clock).await?;
     // What a crash cut off, before anybody asks.
     uninstalled::finish(&app).await.map_err(|error| anyhow::anyhow!("finishing what was closed: {error}"))?;

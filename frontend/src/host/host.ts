@@ -42,7 +42,7 @@ export async function findHost(): Promise<Host> {
   return (await import("./standalone")).standalone();
 }
 
-export function isView(name: string | undefined): name is View {
+export function isView(name: string | null | undefined): name is View {
   return name === "panel" || name === "reports" || name === "admin";
 }
 

@@ -149,8 +149,10 @@ export function NewWork({ context, model, announce, handle }: Props) {
   );
 }
 
+/** Statuses after which nobody knows what became of a request; 503 says that nothing was changed. */
+const UNKNOWN = [408, 500, 502, 504];
+
 /** Whether Jira may have it all the same. */
-function outcomeIsUnknown(error: unknown): boolean {
-  if (error instanceof NoAnswer) return true;
-  return error instanceof Problem && (error.code === "outcome_unknown" || error.status >= 500);
+export function outcomeIsUnknown(error: unknown): boolean {
+  return error instanceof NoAnswer || (error instanceof Problem && UNKNOWN.includes(error.status));
 }

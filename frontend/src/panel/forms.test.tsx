@@ -1,11 +1,12 @@
 import { render, screen, waitFor } from "@testing-library/preact";
 import userEvent from "@testing-library/user-event";
 import { beforeAll, describe, expect, it, vi } from "vitest";
-import { Problem } from "../api/client";
+import { NoAnswer, Problem } from "../api/client";
 import { speak } from "../text";
 import { reason } from "../ui/Failure";
 import { type Tag, TagPicker } from "../ui/TagPicker";
 import { blank, changedInput, entryOf, isReadable, newInput, readEntry, type Worklog } from "./entry";
+import { outcomeIsUnknown } from "./NewWork";
 import { PendingDeletes } from "./pendingDeletes";
 import { Rich } from "./Rich";
 
@@ -69,6 +70,18 @@ describe("a form of work", () => {
     };
     expect([sent("1:30"), sent("1d 4h"), sent("0")]).toEqual(["90m", "720m", "0m"]);
     expect(read("soon").wrong.estimateBy).toBeDefined();
+  });
+});
+
+describe("a try whose end is not known", () => {
+  it("is told from one that surely failed", () => {
+    const unknown = [
+      new NoAnswer("lost"),
+      ...[408, 500, 502, 504].map((status) => new Problem(status, "x", "x")),
+    ];
+    expect(unknown.every(outcomeIsUnknown)).toBe(true);
+    const known = [400, 403, 404, 409, 422, 429, 503].map((status) => new Problem(status, "x", "x"));
+    expect(known.some(outcomeIsUnknown)).toBe(false);
   });
 });
 

@@ -9,7 +9,7 @@ export class PendingDeletes<T> {
   private readonly waiting = new Map<string, { what: T; timer: ReturnType<typeof setTimeout> }>();
   private send: Send<T> = () => undefined;
 
-  /** Says how to send; returns how to stop, which sends what waits. */
+  /** Says how to send; returns how to stop listening for the end of the page. */
   sendWith(send: Send<T>): () => void {
     this.send = send;
     const flush = () => this.flush();

@@ -14,7 +14,7 @@ export type SavedReport = Schemas["SavedView"];
 type Sharing = NonNullable<Schemas["Content"]["sharing"]>;
 
 /** Saved reports that the person may use. */
-export function useSaved(api: Api) {
+function useSaved(api: Api) {
   const [saved, setSaved] = useState<SavedReport[]>();
   const [failure, setFailure] = useState<unknown>();
   const load = useCallback(async () => {

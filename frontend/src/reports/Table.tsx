@@ -8,10 +8,31 @@ import { f, t } from "../text";
 import { Button } from "../ui/Button";
 import { Icon } from "../ui/icons";
 import { headOf, isWeekend, nameOf } from "./members";
-import type { Measure, Member, ReportView, RowView, Sort, State } from "./state";
+import type { Measure, ReportView, RowView, Sort, State } from "./state";
 import { type Node, foldedAtFirst, nodesOf, unfolded } from "./tree";
 
 const ROW_HEIGHT = 34;
+// Told beforehand, so that a browser does not measure every cell whenever a row comes or goes.
+const NAME_WIDTH = 200;
+const DAY_WIDTH = 84;
+const CELL_WIDTH = 104;
+const SUM_WIDTH = 116;
+
+/** A column, named once for all of its cells. */
+interface Column {
+  id: string;
+  short: string;
+  name: string;
+  weekend: boolean;
+}
+
+function columnsOf({ columns }: ReportView): Column[] {
+  return (columns?.values ?? []).map((member) => {
+    const id = member.id ?? member.state ?? "";
+    const { short, long } = headOf(columns?.dimension ?? "day", member);
+    return { id, short, name: long, weekend: columns?.dimension === "day" && isWeekend(id) };
+  });
+}
 
 interface Props {
   report: ReportView;
@@ -43,7 +64,7 @@ export function Table({ report, state, onSort, onOpen, onIssue, onEnd }: Props) 
     setFolded(foldedAtFirst(nodes));
   }, [shape, nodes]);
   const shown = useMemo(() => unfolded(nodes, folded), [nodes, folded]);
-  const columns = useMemo(() => report.columns?.values ?? [], [report]);
+  const columns = useMemo(() => columnsOf(report), [report]);
   const measures = useMemo(() => report.measures.map((measure) => measure.name), [report]);
   const scroller = useRef<HTMLDivElement>(null);
   const [place, setPlace] = useState<Place>({ row: 0, column: 0 });
@@ -69,6 +90,7 @@ export function Table({ report, state, onSort, onOpen, onIssue, onEnd }: Props) 
     [],
   );
   const width = 1 + columns.length + measures.length;
+  const cellWidth = report.columns?.dimension === "day" ? DAY_WIDTH : CELL_WIDTH;
   const moved = useRef(false);
   const move = (to: Place) => {
     const row = Math.max(-1, Math.min(shown.length - 1, to.row));
@@ -120,14 +142,35 @@ export function Table({ report, state, onSort, onOpen, onIssue, onEnd }: Props) 
       {tools}
       <div class="scroller" ref={scroller} tabIndex={-1}>
         <table
-          class="report"
+          class={levels.length > 1 ? "report nested" : "report"}
           role="treegrid"
           aria-label={t.reports.tableLabel}
           aria-rowcount={report.page.count + 2}
           aria-colcount={width}
+          style={{ minWidth: `${NAME_WIDTH + cellWidth * columns.length + SUM_WIDTH * measures.length}px` }}
           onKeyDown={onKeyDown}
+          onFocusCapture={(event) => {
+            const at = placeOf(event.target);
+            if (at) setPlace(at);
+          }}
+          onClick={(event) => {
+            const isNumber = event.target instanceof Element && event.target.closest("button.value");
+            const at = isNumber ? placeOf(event.target) : undefined;
+            if (!at) return;
+            const column = at.column <= columns.length ? at.column - 1 : undefined;
+            onOpen(at.row === -1 ? undefined : shown[at.row]?.at, column);
+          }}
         >
-          <Head report={report} state={state} onSort={onSort} />
+          <colgroup>
+            <col class="of-name" />
+            {columns.map(({ id }) => (
+              <col key={id} style={{ width: `${cellWidth}px` }} />
+            ))}
+            {measures.map((measure) => (
+              <col key={measure} class="of-sum" />
+            ))}
+          </colgroup>
+          <Head report={report} columns={columns} state={state} onSort={onSort} />
           <tbody>
             {before > 0 && <Spacer height={before} width={width} />}
             {inView.map(({ index }) => {
@@ -144,9 +187,7 @@ export function Table({ report, state, onSort, onOpen, onIssue, onEnd }: Props) 
                   style={state.style}
                   isFolded={folded.has(node.path)}
                   active={place.row === index ? place.column : -1}
-                  onPlace={setPlace}
                   onFold={fold}
-                  onOpen={onOpen}
                   onIssue={onIssue}
                 />
               );
@@ -162,13 +203,10 @@ export function Table({ report, state, onSort, onOpen, onIssue, onEnd }: Props) 
                 row={report.total}
                 index={-1}
                 columns={columns}
-                dimension={report.columns?.dimension}
                 measures={measures}
                 style={state.style}
                 label={t.reports.total}
                 active={place.row === -1 ? place.column : -1}
-                onPlace={setPlace}
-                onOpen={(column) => onOpen(undefined, column)}
               />
             </tr>
           </tfoot>
@@ -176,6 +214,13 @@ export function Table({ report, state, onSort, onOpen, onIssue, onEnd }: Props) 
       </div>
     </>
   );
+}
+
+/** The cell that an event is about. */
+function placeOf(target: EventTarget | null): Place | undefined {
+  const cell = target instanceof Element ? target.closest<HTMLElement>("[data-cell]") : null;
+  const [row, column] = (cell?.dataset["cell"] ?? "").split("/").map(Number);
+  return row === undefined || column === undefined ? undefined : { row, column };
 }
 
 /** Stands for the rows that are not in view. */
@@ -187,8 +232,12 @@ export function Spacer({ height, width }: { height: number; width: number }) {
   );
 }
 
-function Head({ report, state, onSort }: Pick<Props, "report" | "state" | "onSort">) {
-  const { columns } = report;
+function Head({
+  report,
+  columns,
+  state,
+  onSort,
+}: Pick<Props, "report" | "state" | "onSort"> & { columns: Column[] }) {
   const names = report.rows.map((row) => t.reports.dimensions[row.dimension]).join(" › ");
   return (
     <thead>
@@ -196,24 +245,26 @@ function Head({ report, state, onSort }: Pick<Props, "report" | "state" | "onSor
         <Sortable by="name" sort={state.sort} onSort={onSort} class="name">
           {names || t.reports.total}
         </Sortable>
-        {columns?.values.map((member) => {
-          const { short, long } = headOf(columns.dimension, member);
-          const weekend = columns.dimension === "day" && isWeekend(member.id ?? "");
-          return (
-            <th
-              key={member.id}
-              scope="col"
-              role="columnheader"
-              class={`number ${weekend ? "weekend" : ""}`}
-              title={long}
-            >
-              <span aria-hidden="true">{short}</span>
-              <span class="heard">{weekend ? t.reports.weekend(long) : long}</span>
-            </th>
-          );
-        })}
-        {report.measures.map(({ name, additive }) => (
-          <Sortable key={name} by={name} sort={state.sort} onSort={onSort} class="number sum">
+        {columns.map(({ id, short, name, weekend }) => (
+          <th
+            key={id}
+            scope="col"
+            role="columnheader"
+            class={`number ${weekend ? "weekend" : ""}`}
+            title={name}
+          >
+            <span aria-hidden="true">{short}</span>
+            <span class="heard">{weekend ? t.reports.weekend(name) : name}</span>
+          </th>
+        ))}
+        {report.measures.map(({ name, additive }, at) => (
+          <Sortable
+            key={name}
+            by={name}
+            sort={state.sort}
+            onSort={onSort}
+            class={`number sum ${at === report.measures.length - 1 ? "last" : ""}`}
+          >
             <span title={additive ? "" : t.reports.notAdditive}>{t.reports.measures[name]}</span>
           </Sortable>
         ))}
@@ -258,19 +309,17 @@ interface RowProps {
   node: Node;
   index: number;
   report: ReportView;
-  columns: Member[];
+  columns: Column[];
   measures: Measure[];
   style: State["style"];
   isFolded: boolean;
   active: number;
-  onPlace: (place: Place) => void;
   onFold: (path: string) => void;
-  onOpen: Props["onOpen"];
   onIssue: (key: string) => void;
 }
 
 const Row = memo(function Row(props: RowProps) {
-  const { node, index, report, isFolded, active, onPlace, onFold, onOpen, onIssue } = props;
+  const { node, index, report, isFolded, active, onFold, onIssue } = props;
   const { row } = node;
   const dimension = report.rows[row.depth - 1]?.dimension;
   const label = row.restOf ? t.reports.rest(row.restOf) : dimension ? nameOf(dimension, row.value) : "";
@@ -289,7 +338,6 @@ const Row = memo(function Row(props: RowProps) {
         data-cell={`${index}/0`}
         tabIndex={active === 0 ? 0 : -1}
         title={label}
-        onFocus={() => onPlace({ row: index, column: 0 })}
       >
         <span class="indent" style={{ paddingLeft: `${(row.depth - 1) * 16}px` }}>
           {node.hasChildren ? (
@@ -321,13 +369,10 @@ const Row = memo(function Row(props: RowProps) {
         row={row}
         index={index}
         columns={props.columns}
-        dimension={report.columns?.dimension}
         measures={props.measures}
         style={props.style}
         label={label}
         active={active}
-        onPlace={onPlace}
-        onOpen={row.restOf ? undefined : (column) => onOpen(node.at, column)}
       />
     </tr>
   );
@@ -336,105 +381,67 @@ const Row = memo(function Row(props: RowProps) {
 interface NumbersProps {
   row: RowView;
   index: number;
-  columns: Member[];
-  dimension: NonNullable<ReportView["columns"]>["dimension"] | undefined;
+  columns: Column[];
   measures: Measure[];
   style: State["style"];
   label: string;
   active: number;
-  onPlace: (place: Place) => void;
-  onOpen: ((column: number | undefined) => void) | undefined;
 }
 
 /** The numbers of a row: a cell for each column, then its sums. */
-function Numbers({
-  row,
-  index,
-  columns,
-  dimension,
-  measures,
-  style,
-  label,
-  active,
-  onPlace,
-  onOpen,
-}: NumbersProps) {
-  const cells = new Map(row.cells ?? []);
+function Numbers({ row, index, columns, measures, style, label, active }: NumbersProps) {
+  const values = new Map(row.cells ?? []);
   const [main = "seconds"] = measures;
-  const show = (measure: Measure, value: number | null | undefined) =>
-    value ? measured(measure, value, style) : "";
+  const opens = !row.restOf;
+  const one = (at: number, look: string, measure: Measure, name: string, value: number | null | undefined) =>
+    cell(
+      `${index}/${at}`,
+      active === at,
+      look,
+      value ? measured(measure, value, style) : "",
+      // What a number is about is said where somebody is; elsewhere the heads of row and column say it.
+      value && active === at
+        ? t.reports.showWorklogs(`${label}, ${name}: ${heard(measure, value)}`)
+        : undefined,
+      opens,
+    );
   return (
     <>
-      {columns.map((member, at) => {
-        const value = cells.get(at)?.[0];
-        const weekend = dimension === "day" && isWeekend(member.id ?? "");
-        return (
-          <Cell
-            key={member.id}
-            at={{ row: index, column: at + 1 }}
-            active={active === at + 1}
-            class={weekend ? "weekend" : ""}
-            text={show(main, value)}
-            label={value && dimension ? `${label}, ${nameOf(dimension, member)}: ${heard(main, value)}` : ""}
-            onPlace={onPlace}
-            onOpen={onOpen && (() => onOpen(at))}
-          />
-        );
-      })}
-      {measures.map((measure, at) => (
-        <Cell
-          key={measure}
-          at={{ row: index, column: columns.length + 1 + at }}
-          active={active === columns.length + 1 + at}
-          class="sum"
-          text={show(measure, row.values[at])}
-          label={
-            row.values[at]
-              ? `${label}, ${t.reports.measures[measure]}: ${heard(measure, row.values[at])}`
-              : ""
-          }
-          onPlace={onPlace}
-          onOpen={onOpen && (() => onOpen(undefined))}
-        />
-      ))}
+      {columns.map(({ name, weekend }, at) =>
+        one(at + 1, weekend ? "weekend" : "", main, name, values.get(at)?.[0]),
+      )}
+      {measures.map((measure, at) =>
+        one(
+          columns.length + 1 + at,
+          at === measures.length - 1 ? "sum last" : "sum",
+          measure,
+          t.reports.measures[measure],
+          row.values[at],
+        ),
+      )}
     </>
   );
 }
 
-interface CellProps {
-  at: Place;
-  active: boolean;
-  class: string;
-  text: string;
-  label: string;
-  onPlace: (place: Place) => void;
-  onOpen: (() => void) | undefined;
-}
-
-function Cell({ at, active, class: extra, text, label, onPlace, onOpen }: CellProps) {
-  const common = {
-    "data-cell": `${at.row}/${at.column}`,
-    tabIndex: active ? 0 : -1,
-    onFocus: () => onPlace(at),
-  };
-  if (!text || !onOpen) {
-    return (
-      <td class={`number ${extra}`} role="gridcell" {...common}>
-        {text}
-      </td>
-    );
-  }
-  return (
-    <td class={`number ${extra}`} role="gridcell">
-      <button
-        type="button"
-        class="value"
-        aria-label={t.reports.showWorklogs(label)}
-        onClick={onOpen}
-        {...common}
-      >
+/** A cell. Thousands of them come and go as the table scrolls, so the table listens for all of them. */
+function cell(
+  at: string,
+  active: boolean,
+  look: string,
+  text: string,
+  label: string | undefined,
+  opens: boolean,
+) {
+  const stop = active ? 0 : -1;
+  return text && opens ? (
+    <td key={at} class={`number ${look}`} role="gridcell">
+      <button type="button" class="value" data-cell={at} tabIndex={stop} aria-label={label}>
         {text}
       </button>
+    </td>
+  ) : (
+    <td key={at} class={`number ${look}`} role="gridcell" data-cell={at} tabIndex={stop}>
+      {text}
     </td>
   );
 }

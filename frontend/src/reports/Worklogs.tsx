@@ -123,5 +123,5 @@ function IssueName({ line, onIssue }: { line: Line; onIssue: (key: string) => vo
 function started(line: Line): string {
   const day = f.day(line.day, { dateStyle: "medium" });
   const at = new Date(`${line.started.slice(0, 19)}Z`);
-  return `${day}, ${new Intl.DateTimeFormat(f.locale, { timeStyle: "short", timeZone: "UTC" }).format(at)}`;
+  return `${day}, ${f.instant(at.getTime(), { timeStyle: "short", timeZone: "UTC" })}`;
 }

@@ -5,17 +5,27 @@ import { aheadOf } from "../time/zone";
 /** How durations are shown. */
 export type DurationStyle = "units" | "clock" | "decimal";
 
-/** Formats for a language and a zone. */
+/** Formats for a language and a zone. Browsers take long to make a format, so each is made once. */
 export class Format {
+  private readonly numbers = new Map<string, Intl.NumberFormat>();
+  private readonly dates = new Map<string, Intl.DateTimeFormat>();
+  private readonly units: Intl.ListFormat;
   private readonly plain: Intl.NumberFormat;
-  private readonly hours: Intl.NumberFormat;
 
   constructor(
     readonly locale: string,
     readonly zone: string,
   ) {
     this.plain = new Intl.NumberFormat(locale);
-    this.hours = new Intl.NumberFormat(locale, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+    this.units = new Intl.ListFormat(locale, { type: "unit", style: "long" });
+  }
+
+  private numberFormat(options: Intl.NumberFormatOptions): Intl.NumberFormat {
+    return kept(this.numbers, JSON.stringify(options), () => new Intl.NumberFormat(this.locale, options));
+  }
+
+  private dateFormat(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+    return kept(this.dates, JSON.stringify(options), () => new Intl.DateTimeFormat(this.locale, options));
   }
 
   number(value: number): string {
@@ -23,12 +33,14 @@ export class Format {
   }
 
   percent(fraction: number): string {
-    return new Intl.NumberFormat(this.locale, { style: "percent" }).format(fraction);
+    return this.numberFormat({ style: "percent" }).format(fraction);
   }
 
   /** `1h 30m`, `1:30` or `1.50`. Seconds that are left over count as a part of a minute in decimals only. */
   duration(seconds: number, style: DurationStyle = "units"): string {
-    if (style === "decimal") return this.hours.format(seconds / 3600);
+    if (style === "decimal") {
+      return this.numberFormat({ minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(seconds / 3600);
+    }
     const sign = seconds < 0 ? "−" : "";
     const minutes = Math.round(Math.abs(seconds) / 60);
     const [h, m] = [Math.trunc(minutes / 60), minutes % 60];
@@ -41,24 +53,22 @@ export class Format {
   spoken(seconds: number): string {
     const minutes = Math.round(seconds / 60);
     const part = (value: number, unit: string) =>
-      new Intl.NumberFormat(this.locale, { style: "unit", unit, unitDisplay: "long" }).format(value);
+      this.numberFormat({ style: "unit", unit, unitDisplay: "long" }).format(value);
     const parts = [
       ...(minutes >= 60 ? [part(Math.trunc(minutes / 60), "hour")] : []),
       ...(minutes % 60 || minutes === 0 ? [part(minutes % 60, "minute")] : []),
     ];
-    return new Intl.ListFormat(this.locale, { type: "unit", style: "long" }).format(parts);
+    return this.units.format(parts);
   }
 
   /** A calendar day, such as `Mon, 2 Mar 2026`. */
   day(day: string, options: Intl.DateTimeFormatOptions = { dateStyle: "medium" }): string {
-    return new Intl.DateTimeFormat(this.locale, { timeZone: "UTC", ...options }).format(
-      new Date(`${day}T00:00:00Z`),
-    );
+    return this.dateFormat({ timeZone: "UTC", ...options }).format(new Date(`${day}T00:00:00Z`));
   }
 
   /** The days of a range, what they share said once. */
   days(first: string, last: string): string {
-    const format = new Intl.DateTimeFormat(this.locale, { timeZone: "UTC", dateStyle: "medium" });
+    const format = this.dateFormat({ timeZone: "UTC", dateStyle: "medium" });
     return format.formatRange(new Date(`${first}T00:00:00Z`), new Date(`${last}T00:00:00Z`));
   }
 
@@ -67,7 +77,7 @@ export class Format {
     at: string | number,
     options: Intl.DateTimeFormatOptions = { dateStyle: "medium", timeStyle: "short" },
   ): string {
-    return new Intl.DateTimeFormat(this.locale, { timeZone: this.zone, ...options }).format(new Date(at));
+    return this.dateFormat({ timeZone: this.zone, ...options }).format(new Date(at));
   }
 
   time(at: string | number): string {
@@ -79,17 +89,19 @@ export class Format {
     return aheadOf(this.zone, at) !== -new Date(at).getTimezoneOffset();
   }
 
-  list(parts: string[]): string {
-    return new Intl.ListFormat(this.locale, { type: "conjunction" }).format(parts);
-  }
-
   bytes(count: number): string {
     const units = ["byte", "kilobyte", "megabyte", "gigabyte"] as const;
     const at = Math.min(units.length - 1, count > 0 ? Math.trunc(Math.log10(count) / 3) : 0);
-    return new Intl.NumberFormat(this.locale, {
-      style: "unit",
-      unit: units[at] ?? "byte",
-      maximumFractionDigits: 1,
-    }).format(count / 1000 ** at);
+    return this.numberFormat({ style: "unit", unit: units[at] ?? "byte", maximumFractionDigits: 1 }).format(
+      count / 1000 ** at,
+    );
   }
+}
+
+function kept<T>(all: Map<string, T>, key: string, make: () => T): T {
+  const known = all.get(key);
+  if (known) return known;
+  const made = make();
+  all.set(key, made);
+  return made;
 }

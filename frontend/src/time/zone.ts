@@ -1,8 +1,12 @@
 // Days and clocks of a zone. Instants are milliseconds since 1970 or RFC 3339; days are `2026-03-02`, times `09:00`.
 
-/** How far a zone's clocks are ahead of UTC at an instant, minutes. */
-export function aheadOf(zone: string, instant: number): number {
-  const parts = new Intl.DateTimeFormat("en-US", {
+const clocks = new Map<string, Intl.DateTimeFormat>();
+
+/** What the clocks of a zone show; browsers take long to make one, so each is made once. */
+function clockOf(zone: string): Intl.DateTimeFormat {
+  const known = clocks.get(zone);
+  if (known) return known;
+  const clock = new Intl.DateTimeFormat("en-US", {
     timeZone: zone,
     hourCycle: "h23",
     year: "numeric",
@@ -10,7 +14,14 @@ export function aheadOf(zone: string, instant: number): number {
     day: "numeric",
     hour: "numeric",
     minute: "numeric",
-  }).formatToParts(instant);
+  });
+  clocks.set(zone, clock);
+  return clock;
+}
+
+/** How far a zone's clocks are ahead of UTC at an instant, minutes. */
+export function aheadOf(zone: string, instant: number): number {
+  const parts = clockOf(zone).formatToParts(instant);
   const part = (type: string) => Number(parts.find((part) => part.type === type)?.value);
   const local = Date.UTC(part("year"), part("month") - 1, part("day"), part("hour"), part("minute"));
   return Math.round((local - instant) / 60_000);
