@@ -8,6 +8,7 @@ test("one field and Enter log time in Jira, and the form is ready for the next",
   const { app } = world;
   await expect(app.getByText("No time logged yet")).toBeVisible();
   const field = app.getByLabel(timeSpent);
+  await app.getByLabel("Start").fill("07:15");
   await field.fill("1h 30m");
   await expect(app.getByText("= 1 hour, 30 minutes")).toBeVisible();
   await field.press("Enter");
@@ -16,7 +17,7 @@ test("one field and Enter log time in Jira, and the form is ready for the next",
   await expect(field).toHaveValue("");
   await expect(field).toBeFocused();
   // The next one begins where this one ended.
-  await expect(app.getByLabel("Start")).toHaveValue("10:30");
+  await expect(app.getByLabel("Start")).toHaveValue("08:45");
   await expect(app.getByText("19% of the estimate")).toBeVisible();
   expect(await world.inJira(issue.id)).toMatchObject([{ timeSpentSeconds: 5400 }]);
 });
