@@ -58,6 +58,8 @@ test("comment, tags that are made on the way, day, start and estimate arrive in 
   await app.getByLabel("New remaining estimate").fill("1d");
   await app.getByLabel("Comment").press("Control+Enter");
   await expect(app.getByRole("listitem", { name: /45m/ })).toContainText("two");
+  // A row is there while it is saved; the form is cleared once Jira has it.
+  await expect(app.getByLabel(timeSpent)).toHaveValue("");
   const [worklog] = await world.inJira(issue.id);
   expect(worklog?.started).toBe("2026-03-02T13:15:00.000+0000");
   expect(JSON.stringify(worklog)).toContain(name);
@@ -84,6 +86,7 @@ test("what Jira refuses stays in the form, with the reason", async ({ world }) =
   await expect(app.getByLabel("Comment")).toHaveValue("kept");
   await app.getByRole("button", { name: "Log time" }).click();
   await expect(app.getByRole("listitem", { name: /20m/ })).toBeVisible();
+  await expect(app.getByLabel(timeSpent)).toHaveValue("");
   await expect(app.getByRole("alert")).toHaveCount(0);
   expect(await world.inJira(issue.id)).toHaveLength(1);
 });
