@@ -113,11 +113,15 @@ test("the table sorts, folds, and shows the worklogs behind each number", async 
   expect(children).toBeGreaterThan(0);
   await app.getByRole("button", { name: `Collapse ${name}` }).click();
   await expect(first).toHaveAttribute("aria-expanded", "false");
+  const sorted = world.page.waitForResponse("**/api/v1/reports/query");
   await app.getByRole("columnheader", { name: "Time spent" }).getByRole("button").click();
   await expect(app.getByRole("columnheader", { name: "Time spent" })).toHaveAttribute(
     "aria-sort",
     "descending",
   );
+  // Until the answer is here, the rows are those of before.
+  await sorted;
+  await expect(app.locator(".answer")).toHaveAttribute("aria-busy", "false");
   const largest = first.locator("td.sum").first();
   const sum = await largest.textContent();
   await largest.getByRole("button").click();
