@@ -77,7 +77,7 @@ impl WorklogView {
     }
 
     fn listed(visible: Visible) -> Self {
-        Self { comment_adf: None, ..Self::new(visible.worklog, visible.issue_visible) }
+        Self { comment_adf: None, ..Self::whole(visible) }
     }
 
     /// All of it.
@@ -87,7 +87,7 @@ impl WorklogView {
 
     /// With the comment as a document where text does not say all of it.
     fn in_panel(visible: Visible) -> Self {
-        let view = Self::new(visible.worklog, visible.issue_visible);
+        let view = Self::whole(visible);
         Self { comment_adf: view.comment_adf.filter(adf::is_rich), ..view }
     }
 }
@@ -210,7 +210,7 @@ pub async fn one(
 ) -> AppResult<web::Json<WorklogView>> {
     let (issue_id, id) = ids(&path)?;
     let visible = lists::one(&app, &caller.0, issue_id, id).await?;
-    Ok(web::Json(WorklogView::new(visible.worklog, visible.issue_visible)))
+    Ok(web::Json(WorklogView::whole(visible)))
 }
 
 fn ids(path: &(String, String)) -> AppResult<(i64, i64)> {

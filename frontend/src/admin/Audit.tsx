@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { type Schemas, body } from "../api/client";
+import { namesOf } from "../host/lookups";
 import type { PageProps } from "../page";
 import { f, t } from "../text";
 import { Button } from "../ui/Button";
@@ -21,19 +22,8 @@ export function Audit({ api, host }: PageProps) {
         setActs((acts) => (cursor ? [...(acts ?? []), ...page.items] : page.items));
         setNext(page.nextCursor);
         setFailure(undefined);
-        const ids = [...new Set(page.items.flatMap((act) => act.accountId ?? []))].slice(0, 50);
-        if (ids.length === 0) return;
-        const query = ids.map((id) => `accountId=${encodeURIComponent(id)}`).join("&");
-        const found = await host
-          .jira<{ values: { accountId: string; displayName: string }[] }>(
-            `/rest/api/3/user/bulk?maxResults=50&${query}`,
-          )
-          // Without names the ids are still right.
-          .catch(() => ({ values: [] }));
-        setNames(
-          (names) =>
-            new Map([...names, ...found.values.map((one) => [one.accountId, one.displayName] as const)]),
-        );
+        const found = await namesOf(host, [...new Set(page.items.flatMap((act) => act.accountId ?? []))]);
+        setNames((names) => new Map([...names, ...found]));
       } catch (error) {
         setFailure(error);
       }

@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { type Schemas, body } from "../api/client";
+import { type Group, searchGroups } from "../host/lookups";
 import type { PageProps } from "../page";
 import { t } from "../text";
 import { useAnnounce } from "../ui/Announcer";
@@ -15,11 +16,6 @@ const RIGHTS = ["admins", "groups", "everyone"] as const;
 const TAG_RIGHTS = ["everyone", "admins"] as const;
 type WeekStart = NonNullable<Shape["weekStart"]>;
 const WEEK_STARTS: (WeekStart | "locale")[] = ["locale", "monday", "saturday", "sunday"];
-
-interface Group {
-  groupId: string;
-  name: string;
-}
 
 /** Who may report on others, who adds tags, and what days and weeks are unless a report says otherwise. */
 export function Settings({ api, host }: PageProps) {
@@ -176,11 +172,8 @@ function Groups({
   useEffect(() => {
     let stale = false;
     const timer = setTimeout(() => {
-      host
-        .jira<{ groups: Group[] }>(
-          `/rest/api/3/groups/picker?maxResults=50&query=${encodeURIComponent(text)}`,
-        )
-        .then(({ groups }) => {
+      searchGroups(host, text, 50)
+        .then((groups) => {
           if (stale) return;
           setFound(groups);
           setKnown(

@@ -2,6 +2,7 @@ import type { ComponentChildren } from "preact";
 import { useId, useState } from "preact/hooks";
 import { f, t } from "../text";
 import type { SiteTime } from "../time/duration";
+import { timeAfter } from "../time/zone";
 import { Button } from "../ui/Button";
 import { type Tag, TagPicker } from "../ui/TagPicker";
 import { type Entry, type Estimate, type Readable, isReadable, readEntry } from "./entry";
@@ -112,7 +113,7 @@ export function EntryForm(props: Props) {
               id={`${id}-time`}
               class="input"
               type="time"
-              value={read.reading?.start === undefined ? entry.time : clockOf(read.reading.start)}
+              value={read.reading?.start === undefined ? entry.time : timeAfter(read.reading.start)}
               disabled={busy || locked || read.reading?.start !== undefined}
               aria-describedby={`${id}-when`}
               aria-invalid={read.wrong.time !== undefined}
@@ -218,9 +219,4 @@ function Echo({ id, entry, site, tried, isAsked }: EchoProps) {
 function when(entry: Entry): string {
   const day = f.day(entry.day, { weekday: "long", day: "numeric", month: "long" });
   return f.isElsewhere() ? t.panel.whenElsewhere(day, f.zone) : day;
-}
-
-function clockOf(minutes: number): string {
-  const two = (value: number) => String(value).padStart(2, "0");
-  return `${two(Math.trunc(minutes / 60))}:${two(minutes % 60)}`;
 }

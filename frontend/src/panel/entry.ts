@@ -3,7 +3,7 @@
 import type { Schemas } from "../api/client";
 import { type Reading, type SiteTime, isMisread, readDuration } from "../time/duration";
 import { f, language, t } from "../text";
-import { instantOf, isDay, localOf, today, withOffset } from "../time/zone";
+import { instantOf, isDay, localOf, timeAfter, today, withOffset } from "../time/zone";
 
 export type Worklog = Schemas["WorklogView"];
 export type Input = Schemas["WorklogInput"];
@@ -93,9 +93,7 @@ export function readEntry(entry: Entry, site: SiteTime): Read {
 
 /** When the work began, with the offset of the zone. A range that was typed says it itself. */
 export function startOf(entry: Entry, reading: Reading, zone: string): string {
-  const minutes = reading.start;
-  const two = (value: number) => String(value).padStart(2, "0");
-  const time = minutes === undefined ? entry.time : `${two(Math.trunc(minutes / 60))}:${two(minutes % 60)}`;
+  const time = reading.start === undefined ? entry.time : timeAfter(reading.start);
   return withOffset(instantOf(entry.day, time, zone), zone);
 }
 

@@ -2,6 +2,7 @@
 
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { NoAnswer, Problem, type Schemas, answered, body } from "../api/client";
+import { namesOf } from "../host/lookups";
 import type { PageProps } from "../page";
 import type { Tag } from "../ui/TagPicker";
 import type { Input, Worklog } from "./entry";
@@ -31,11 +32,6 @@ export interface Item {
   refused?: unknown;
 }
 
-interface Person {
-  accountId: string;
-  displayName: string;
-}
-
 const PERMISSIONS = {
   log: "WORK_ON_ISSUES",
   editOwn: "EDIT_OWN_WORKLOGS",
@@ -43,9 +39,6 @@ const PERMISSIONS = {
   deleteOwn: "DELETE_OWN_WORKLOGS",
   deleteAll: "DELETE_ALL_WORKLOGS",
 } as const;
-
-/** Accounts that Jira names in one call. */
-const NAMED_AT_ONCE = 50;
 
 export function usePanel({ api, host }: PageProps) {
   const { issueId = "" } = host.context;
@@ -67,18 +60,8 @@ export function usePanel({ api, host }: PageProps) {
         (id): id is string => typeof id === "string" && !asked.current.has(id),
       );
       unknown.forEach((id) => asked.current.add(id));
-      for (let at = 0; at < unknown.length; at += NAMED_AT_ONCE) {
-        const some = unknown.slice(at, at + NAMED_AT_ONCE);
-        const query = some.map((id) => `accountId=${encodeURIComponent(id)}`).join("&");
-        const found = await host
-          .jira<{ values: Person[] }>(`/rest/api/3/user/bulk?maxResults=${NAMED_AT_ONCE}&${query}`)
-          // Without names the rows are still right.
-          .catch(() => ({ values: [] }));
-        setNames(
-          (known) =>
-            new Map([...known, ...found.values.map((one) => [one.accountId, one.displayName] as const)]),
-        );
-      }
+      const found = await namesOf(host, unknown);
+      setNames((known) => new Map([...known, ...found]));
     },
     [host],
   );

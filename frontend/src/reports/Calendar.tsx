@@ -5,7 +5,7 @@ import { normalizeProps, useMachine } from "@zag-js/preact";
 import { useId } from "preact/hooks";
 import { f, t } from "../text";
 import { IconButton } from "../ui/Button";
-import type { State } from "./state";
+import { type State, WEEKDAYS } from "./state";
 
 interface Props {
   first: string;
@@ -14,8 +14,6 @@ interface Props {
   onPick: (first: string, last: string) => void;
 }
 
-const WEEKDAYS = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
-
 export default function Calendar({ first, last, weekStart, onPick }: Props) {
   const service = useMachine(datePicker.machine, {
     id: useId(),
@@ -23,7 +21,7 @@ export default function Calendar({ first, last, weekStart, onPick }: Props) {
     selectionMode: "range",
     locale: f.locale,
     timeZone: f.zone,
-    startOfWeek: WEEKDAYS.indexOf(weekStart),
+    startOfWeek: (WEEKDAYS.indexOf(weekStart) + 1) % 7,
     numOfMonths: 1,
     fixedWeeks: true,
     defaultValue: [datePicker.parse(first), datePicker.parse(last)],

@@ -2,6 +2,7 @@ import { lazy, Suspense } from "preact/compat";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { type Api, body } from "../api/client";
 import type { Host } from "../host/host";
+import { searchGroups } from "../host/lookups";
 import { t } from "../text";
 import { Button, IconButton } from "../ui/Button";
 import { Dialog } from "../ui/Dialog";
@@ -173,11 +174,8 @@ async function options(
   signal: AbortSignal,
 ): Promise<Option[]> {
   if (name === "groups") {
-    const query = `query=${encodeURIComponent(search)}&maxResults=${Math.min(limit, 100)}`;
-    const found = await host.jira<{ groups: { groupId: string; name: string }[] }>(
-      `/rest/api/3/groups/picker?${query}`,
-    );
-    return found.groups.map((group) => ({ id: group.groupId, name: group.name }));
+    const groups = await searchGroups(host, search, Math.min(limit, 100));
+    return groups.map((group) => ({ id: group.groupId, name: group.name }));
   }
   if (name === "tags") {
     const { items } = await body(api.GET("/api/v1/tags", { signal }));

@@ -10,7 +10,7 @@ interface Props {
 }
 
 const STYLES: State["style"][] = ["units", "clock", "decimal"];
-const WEEKDAYS: State["weekStart"][] = ["monday", "saturday", "sunday"];
+const OFFERED: State["weekStart"][] = ["monday", "saturday", "sunday"];
 
 /** What is chosen once rather than each time: clocks, weeks, how numbers look, how many groups. */
 export function Options({ state, onChange }: Props) {
@@ -40,7 +40,7 @@ export function Options({ state, onChange }: Props) {
               value={state.weekStart}
               onChange={(event) => onChange({ weekStart: event.currentTarget.value as State["weekStart"] })}
             >
-              {[...new Set([...WEEKDAYS, state.weekStart])].map((day) => (
+              {[...new Set([...OFFERED, state.weekStart])].map((day) => (
                 <option key={day} value={day}>
                   {t.options.weekdays[day]}
                 </option>

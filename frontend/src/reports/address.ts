@@ -12,20 +12,12 @@ import {
   type Range,
   type Sort,
   type State,
+  WEEKDAYS,
 } from "./state";
 import { isDay } from "../time/zone";
 
 const STYLES: State["style"][] = ["units", "clock", "decimal"];
 const SORTS: Sort["by"][] = ["name", "started", ...MEASURES];
-const WEEKDAYS: State["weekStart"][] = [
-  "monday",
-  "tuesday",
-  "wednesday",
-  "thursday",
-  "friday",
-  "saturday",
-  "sunday",
-];
 
 /** Writes a page. */
 export function write(state: State): string {

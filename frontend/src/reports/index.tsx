@@ -20,21 +20,11 @@ import { Options } from "./Options";
 import { RangePicker } from "./RangePicker";
 import { SavedMenu } from "./Saved";
 import { Stamp, Warnings } from "./Stamp";
-import { type ReportView, type Sort, type State, definitionOf, first, isTable } from "./state";
+import { type ReportView, type Sort, type State, WEEKDAYS, definitionOf, first, isTable } from "./state";
 import { Table } from "./Table";
 import { membersOf } from "./tree";
 import { useReport } from "./useReport";
 import { Worklogs } from "./Worklogs";
-
-const WEEKDAYS: State["weekStart"][] = [
-  "monday",
-  "tuesday",
-  "wednesday",
-  "thursday",
-  "friday",
-  "saturday",
-  "sunday",
-];
 
 export default function Page(props: PageProps) {
   const [begin, setBegin] = useState<State>();

@@ -76,6 +76,16 @@ export const RELATIVE: NonNullable<Schemas["RangeInput"]["relative"]>[] = [
   "thisYear",
   "lastYear",
 ];
+/** Days that a week may begin on, in the order of ISO 8601. */
+export const WEEKDAYS: State["weekStart"][] = [
+  "monday",
+  "tuesday",
+  "wednesday",
+  "thursday",
+  "friday",
+  "saturday",
+  "sunday",
+];
 /** Levels of rows at most, as the server has it. */
 export const MOST_ROWS = 4;
 

@@ -55,13 +55,19 @@ export function addDays(day: string, days: number): string {
   return new Date(Date.parse(`${day}T00:00:00Z`) + days * 86_400_000).toISOString().slice(0, 10);
 }
 
+const two = (value: number) => String(value).padStart(2, "0");
+
+/** The time so many minutes after midnight. */
+export function timeAfter(minutes: number): string {
+  return `${two(Math.trunc(minutes / 60))}:${two(minutes % 60)}`;
+}
+
 /** An instant with the offset of its zone, as the server takes it. */
 export function withOffset(instant: number, zone: string): string {
   const ahead = aheadOf(zone, instant);
   const local = new Date(instant + ahead * 60_000).toISOString().slice(0, 19);
   const [sign, minutes] = ahead < 0 ? ["-", -ahead] : ["+", ahead];
-  const two = (value: number) => String(value).padStart(2, "0");
-  return `${local}${sign}${two(Math.trunc(minutes / 60))}:${two(minutes % 60)}`;
+  return `${local}${sign}${timeAfter(minutes)}`;
 }
 
 /** Whether a text is a day that the calendar has. */

@@ -60,14 +60,19 @@ fn shown_issue(site: &Site) -> Option<(i64, String)> {
     shown.or_else(|| state.issues.values().next()).map(|issue| (issue.id, issue.key.clone()))
 }
 
+/// Where Jira shows a page of the app.
+fn app_page(site: &Site, module: &str) -> String {
+    format!("{}/plugins/servlet/ac/{APP_KEY}/{module}", site.base_url)
+}
+
 fn addresses(stage: &Stage) {
     let Some(first) = stage.sites.first() else { return };
     let (site, key) = (&first.site.base_url, shown_issue(&first.site).unwrap_or_default().1);
     output::line("Look at, as anybody, in light and dark (the switches are at the top of each page):");
     for (name, url) in [
         ("issue", format!("{site}/browse/{key}")),
-        ("reports", format!("{site}/plugins/servlet/ac/{APP_KEY}/hourbook-reports")),
-        ("admin", format!("{site}/plugins/servlet/ac/{APP_KEY}/hourbook-admin")),
+        ("reports", app_page(&first.site, "hourbook-reports")),
+        ("admin", app_page(&first.site, "hourbook-admin")),
         ("API", format!("{}/api/openapi.json", stage.url())),
         ("metrics", format!("http://{}/metrics", stage.running.ops)),
         ("tenants", format!("http://{}/ops/tenants", stage.running.ops)),
@@ -80,12 +85,11 @@ fn addresses(stage: &Stage) {
 fn links(stage: &Stage) -> Value {
     let site = |shown: &Shown| {
         let (issue_id, issue_key) = shown_issue(&shown.site).unwrap_or_default();
-        let base = &shown.site.base_url;
         json!({
-            "url": base,
+            "url": shown.site.base_url,
             "issue": { "id": issue_id.to_string(), "key": issue_key },
-            "reports": format!("{base}/plugins/servlet/ac/{APP_KEY}/hourbook-reports"),
-            "admin": format!("{base}/plugins/servlet/ac/{APP_KEY}/hourbook-admin"),
+            "reports": app_page(&shown.site, "hourbook-reports"),
+            "admin": app_page(&shown.site, "hourbook-admin"),
             "people": shown.site.state().users.keys().take(4).collect::<Vec<_>>(),
         })
     };
