@@ -1,17 +1,20 @@
 //! [`App`]: everything that is built once at start and shared by web and jobs.
 
-use crate::auth::connect::install::Taken;
 use crate::auth::connect::keys::InstallKeys;
 use crate::auth::permission::Permissions;
+use crate::backup::vault::Vault;
 use crate::clock::{Clock, ClockChecks};
 use crate::config::Config;
+use crate::databases;
 use crate::jira::client::{self, Jira};
 use crate::jobs::Wake;
 use crate::keyring::Keyring;
 use crate::licence::Licences;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::reports::export::stored::{self, Exports};
+use crate::nodes::Nodes;
+use crate::placement::Servers;
+use crate::reports::export::stored::Exports;
 use crate::reports::facts::Facts;
 use crate::reports::prepare::Preparations;
 use crate::reports::projections::Projections;
@@ -21,20 +24,18 @@ use crate::worklogs::intent::Turns;
 use anyhow::Context;
 use hourbook_crypto::receipt::ReceiptKey;
 use hourbook_store::conn::Db;
+use hourbook_store::control::installations::{self, CLOSED, Installation};
+use hourbook_store::control::placements;
 use hourbook_store::error::Result;
 use hourbook_store::inbox::Inbox;
-use hourbook_store::migrate::{self, Schema};
 use hourbook_store::tenant::TenantDb;
 use parking_lot::Mutex;
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use url::Url;
-
-/// Concurrent reads of the control database.
-const CONTROL_READERS: u32 = 4;
 
 /// The application.
 pub struct App {
@@ -46,6 +47,12 @@ pub struct App {
     pub control: Arc<Db>,
     /// Keys.
     pub keyring: Arc<Keyring>,
+    /// Where backups and exports are.
+    pub vault: Vault,
+    /// Servers on which tenants' databases are.
+    pub servers: Arc<Servers>,
+    /// This node among those that share the work.
+    pub nodes: Arc<Nodes>,
     /// Webhooks on their way.
     pub inbox: Inbox,
     /// Who is installed.
@@ -80,8 +87,6 @@ pub struct App {
     pub clock_checks: ClockChecks,
     /// How often somebody may ask.
     pub limits: Limits,
-    /// Lifecycle calls that were taken, so that none is taken twice with another body.
-    pub taken: Taken,
     /// Equal writes take turns.
     pub turns: Turns,
     /// Path of the public URL; Jira signs what comes behind it.
@@ -97,31 +102,45 @@ impl App {
     /// With what to do, where the operator can do something.
     pub async fn open(config: Config, clock: Clock) -> anyhow::Result<Arc<Self>> {
         let data_dir = config.storage.data_dir.clone();
+        let shared = config.storage.shared.is_some();
+        // Nodes share nothing, their folders least of all.
         let lock = lock(&data_dir)?;
-        let control = open_control(&data_dir)?;
-        let keyring = Keyring::open(&data_dir, config.master_keys.clone()).context("opening the keyring")?;
+        let control = databases::open_control(&config.storage)?;
+        refuse_files_among_nodes(&config, &control).await?;
+        let keyring =
+            Keyring::open(&config.storage, config.master_keys.clone()).context("opening the keyring")?;
         let rewrapped = keyring.rewrap().await.context("wrapping keys by the current master key")?;
         if rewrapped > 0 {
             tracing::info!(rewrapped, "keys are wrapped by the current master key now");
         }
         let keyring = Arc::new(keyring);
         let receipt_key = keyring.receipt_key(config.receipt_seed.as_ref()).await?;
-        let inbox = Inbox::open(&data_dir.join("inbox.db")).context("opening the inbox")?;
+        let inbox = databases::open_inbox(&config.storage)?;
+        let vault = Vault::open(&config.backups.at).context("opening the place of backups")?;
+        let servers = Arc::new(Servers::new(&config.storage));
+        let nodes = Arc::new(Nodes::new(shared));
+        let preparing = Arc::clone(&servers);
+        tokio::task::spawn_blocking(move || preparing.prepare()).await?;
         let tenants = Tenants::new(Settings {
             control: Arc::clone(&control),
             keyring: Arc::clone(&keyring),
+            nodes: Arc::clone(&nodes),
+            servers: Arc::clone(&servers),
+            vault: vault.clone(),
             backups: config.backups.clone(),
             clock: clock.clone(),
             region: config.region.clone(),
             data_dir,
             most_open: config.tuning.open_tenants,
         })?;
-        stored::remove_halves(&config.storage.data_dir).context("removing unfinished exports")?;
         let metrics = Arc::new(Metrics::new());
         let http = client::http_client(config.tuning.jira_timeout)?;
         Ok(Arc::new(Self {
             control,
             keyring,
+            vault,
+            servers,
+            nodes,
             inbox,
             tenants,
             jira: Arc::new(Jira::new(http.clone(), &config, clock.clone(), Arc::clone(&metrics))),
@@ -139,7 +158,6 @@ impl App {
             progresses: Progresses::default(),
             clock_checks: ClockChecks::default(),
             limits: Limits::new(config.tuning.unproved, config.tuning.costly),
-            taken: Taken::default(),
             turns: Turns::default(),
             base_path: Url::parse(&config.base_url)?.path().trim_end_matches('/').to_owned(),
             clock,
@@ -152,7 +170,7 @@ impl App {
     ///
     /// # Errors
     /// See [`Tenants::db`].
-    pub async fn db(&self, tenant: &Tenant) -> Result<Arc<TenantDb>> {
+    pub async fn db(&self, tenant: &Tenant) -> Result<TenantDb> {
         self.tenants.db(tenant).await
     }
 
@@ -169,6 +187,16 @@ impl App {
         self.licences.forget(tenant_id);
         self.facts.forget(tenant_id);
         self.preparations.forget(tenant_id);
+    }
+
+    /// Forgets everything that memory holds of all tenants: this node has not heard of the others for a while.
+    pub fn forget_everything(&self) {
+        self.tenants.forget_all();
+        self.jira.forget_all();
+        self.permissions.forget_all();
+        self.licences.forget_all();
+        self.facts.forget_all();
+        self.projections.forget_all();
     }
 
     /// Forgets everything that memory holds of a tenant and closes its database.
@@ -202,17 +230,20 @@ pub fn lock(data_dir: &Path) -> anyhow::Result<File> {
     }
 }
 
-/// Where the control database lies.
-pub fn control_path(data_dir: &Path) -> PathBuf {
-    data_dir.join("control.db")
-}
-
-/// Opens the control database, migrated.
-///
-/// # Errors
-/// When it cannot be opened or migrated.
-pub fn open_control(data_dir: &Path) -> anyhow::Result<Arc<Db>> {
-    let path = control_path(data_dir);
-    migrate::up(&path, Schema::Control).context("migrating the control database")?;
-    Ok(Arc::new(Db::open(&path, CONTROL_READERS).context("opening the control database")?))
+/// With several nodes, a tenant whose database is a file of one of them would be out of the others' reach.
+async fn refuse_files_among_nodes(config: &Config, control: &Db) -> anyhow::Result<()> {
+    if config.storage.shared.is_none() {
+        return Ok(());
+    }
+    let (all, placed) = control.read(|conn| Ok((installations::all(conn)?, placements::all(conn)?))).await?;
+    let unplaced = |found: &&Installation| {
+        found.state != CLOSED && placed.iter().all(|placement| placement.tenant_id != found.tenant_id)
+    };
+    let count = all.iter().filter(unplaced).count();
+    anyhow::ensure!(
+        count == 0,
+        "{count} tenants are still files; move them first: start without HOURBOOK_DATABASE_URL and with \
+         HOURBOOK_TENANT_SERVERS, and run `hourbook tenant move --all --to postgres`"
+    );
+    Ok(())
 }

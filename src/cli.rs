@@ -5,10 +5,12 @@ pub mod backup;
 pub mod demo;
 pub mod keys;
 pub mod migrate;
+mod offline;
 pub mod openapi;
 pub mod output;
 pub mod receipt;
 pub mod serve;
+pub mod service;
 pub mod tenant;
 
 use crate::config::{self, Reporting};
@@ -40,8 +42,16 @@ enum Command {
     /// Check a receipt of deletion.
     #[command(subcommand)]
     Receipt(receipt::Verb),
-    /// Bring all databases up to date. The server must not run.
-    Migrate,
+    /// Bring all databases up to date, several at a time; the server does the same for each as it opens it. On files, the
+    /// server must not run.
+    Migrate {
+        /// Tenants at a time.
+        #[arg(long, default_value_t = 8)]
+        at_once: usize,
+    },
+    /// Move installations, jobs, keys and queued webhooks from files into the empty databases of HOURBOOK_DATABASE_URL.
+    /// The server must not run.
+    MoveService,
     /// Print the OpenAPI document.
     Openapi,
     /// Show the whole life of an installation against a simulated Jira Cloud.
@@ -64,7 +74,8 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Backup(verb) => backup::run(&env, verb).await,
             Command::Keys(verb) => keys::run(&env, verb).await,
             Command::Receipt(verb) => receipt::run(verb),
-            Command::Migrate => migrate::run(&env).await,
+            Command::Migrate { at_once } => migrate::run(&env, at_once).await,
+            Command::MoveService => service::run(&env).await,
             Command::Openapi => openapi::run(),
             #[cfg(feature = "demo")]
             Command::Demo(options) => demo::run(options).await,

@@ -2,6 +2,10 @@
 //!
 //! The names are a contract with outside tools; `deploy/env.example` documents each and a test compares both.
 
+mod storage;
+
+pub use storage::{Shared, Storage, TenantServer};
+
 use crate::backup::Backups;
 use crate::limits::Rate;
 use crate::sites::AllowedSites;
@@ -24,6 +28,9 @@ pub const VARIABLES: &[&str] = &[
     "HOURBOOK_APP_KEY",
     "HOURBOOK_DATA_DIR",
     "HOURBOOK_DATABASE_URL",
+    "HOURBOOK_KEYRING_URL",
+    "HOURBOOK_TENANT_SERVERS",
+    "HOURBOOK_CONNECTIONS",
     "HOURBOOK_MASTER_KEYS",
     "HOURBOOK_MASTER_KEYS_FILE",
     "HOURBOOK_RECEIPT_KEY",
@@ -37,8 +44,15 @@ pub const VARIABLES: &[&str] = &[
     "HOURBOOK_REGION",
     "HOURBOOK_REPORT_MEMORY_MB",
     "HOURBOOK_BACKUP_DIR",
+    "HOURBOOK_BACKUP_URL",
     "HOURBOOK_BACKUP_DAYS",
     "HOURBOOK_BACKUP_HOUR",
+    "HOURBOOK_KEY_COPIES_HOURS",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "HOURBOOK_DRAIN_SECS",
     "HOURBOOK_LOG",
     "SENTRY_DSN",
 ];
@@ -88,15 +102,10 @@ pub struct Config {
     pub storage: Storage,
     /// Where backups are.
     pub backups: Backups,
+    /// `HOURBOOK_DRAIN_SECS`: how long a node that is told to stop goes on answering, so that a load balancer notices.
+    pub drain: Duration,
     /// What tests and the demo set otherwise than people should.
     pub tuning: Tuning,
-}
-
-/// Where the data is.
-#[derive(Debug, Clone)]
-pub struct Storage {
-    /// `HOURBOOK_DATA_DIR`.
-    pub data_dir: PathBuf,
 }
 
 /// How the process reports.
@@ -210,18 +219,6 @@ impl Reader<'_> {
     }
 }
 
-impl Storage {
-    /// Where the data is, for commands that need no keys.
-    ///
-    /// # Errors
-    /// When the variables name a backend that this build does not have.
-    pub fn from_env(env: &Env) -> Result<Self, Problems> {
-        let mut reader = Reader { env, problems: Vec::new() };
-        let storage = reader.storage();
-        if reader.problems.is_empty() { Ok(storage) } else { Err(Problems(reader.problems)) }
-    }
-}
-
 impl Reporting {
     /// How to report; never fails, a bad filter is replaced and said so at start.
     pub fn from_env(env: &Env) -> Self {
@@ -230,19 +227,6 @@ impl Reporting {
             log: get("HOURBOOK_LOG").cloned().unwrap_or_else(|| "info".into()),
             sentry_dsn: get("SENTRY_DSN").map(|dsn| SecretString::from(dsn.clone())),
         }
-    }
-}
-
-impl Reader<'_> {
-    fn storage(&mut self) -> Storage {
-        if let Some(url) = self.get("HOURBOOK_DATABASE_URL") {
-            let scheme = url.split(':').next().unwrap_or_default().to_owned();
-            self.problems.push(format!(
-                "HOURBOOK_DATABASE_URL: this build stores in SQLite files and has no backend for {scheme:?}; \
-                 leave the variable out to use HOURBOOK_DATA_DIR"
-            ));
-        }
-        Storage { data_dir: PathBuf::from(self.get("HOURBOOK_DATA_DIR").unwrap_or("data")) }
     }
 }
 
@@ -271,17 +255,6 @@ impl Reader<'_> {
             }
         }
     }
-
-    fn backups(&mut self, storage: &Storage) -> Option<Backups> {
-        let folder = self.get("HOURBOOK_BACKUP_DIR").map(PathBuf::from);
-        let days = self.parsed("HOURBOOK_BACKUP_DAYS", "30", |text| number(text, 1, 3650));
-        let hour = self.parsed("HOURBOOK_BACKUP_HOUR", "1", |text| number(text, 0, 23));
-        Some(Backups {
-            folder: folder.unwrap_or_else(|| storage.data_dir.join("backups")),
-            days: days?,
-            hour: u32::try_from(hour?).ok()?,
-        })
-    }
 }
 
 /// Reads a file of master keys, one in a line; the first wraps.
@@ -302,7 +275,10 @@ pub fn read_master_keys(file: &Path) -> Result<MasterKeys, String> {
 pub fn backups(env: &Env) -> Result<Backups, Problems> {
     let mut reader = Reader { env, problems: Vec::new() };
     let storage = reader.storage();
-    reader.backups(&storage).ok_or(Problems(reader.problems))
+    match reader.backups(&storage) {
+        Some(backups) if reader.problems.is_empty() => Ok(backups),
+        _ => Err(Problems(reader.problems)),
+    }
 }
 
 /// Where backups are, and the keys that open them: for commands that work without a server.
@@ -374,6 +350,7 @@ impl Config {
         let region = reader.parsed("HOURBOOK_REGION", "eu-central-1", region);
         let report_memory =
             reader.parsed("HOURBOOK_REPORT_MEMORY_MB", "512", |text| number(text, 0, 1_000_000));
+        let drain = reader.parsed("HOURBOOK_DRAIN_SECS", "0", |text| number(text, 0, 600));
         let storage = reader.storage();
         let backups = reader.backups(&storage);
         Some(Self {
@@ -396,6 +373,7 @@ impl Config {
             report_memory: u64::try_from(report_memory?).unwrap_or(0) * 1024 * 1024,
             storage,
             backups: backups?,
+            drain: Duration::from_secs(drain?.unsigned_abs()),
             tuning: Tuning::default(),
         })
     }
@@ -413,6 +391,11 @@ fn secure(text: &str) -> Result<Url, &'static str> {
         "http" if is_loopback(&url) => Ok(url),
         _ => Err("it has to be https (http only on loopback)"),
     }
+}
+
+/// Whether an address is https, or http on this machine.
+pub(crate) fn secure_or_local(text: &str) -> Result<(), &'static str> {
+    secure(text).map(drop)
 }
 
 fn public_url(text: &str) -> Result<String, &'static str> {

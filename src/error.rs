@@ -191,10 +191,19 @@ impl From<hourbook_store::error::Error> for AppError {
         use hourbook_store::error::Error;
         match error {
             Error::Closed => Self::unauthorized("unknown_tenant", "Hourbook is not installed here."),
-            Error::Pool(_) => {
+            Error::Unavailable(_) => {
                 tracing::warn!(%error, "no database connection");
-                Self::unavailable("busy", "The server is busy. Try again in a moment.").after(5)
+                Self::unavailable(
+                    "database_unavailable",
+                    "The database does not answer. Try again in a moment.",
+                )
+                .after(5)
             }
+            Error::Held => Self::unavailable(
+                "held",
+                "Hourbook is working on this site's database at the moment. Try again in a minute.",
+            )
+            .after(30),
             other => Self::internal(&other),
         }
     }

@@ -49,6 +49,12 @@ pub enum Kind {
     Backup,
     /// Puts a backup in the place of a tenant's database. The subject is its file name, or empty for the newest.
     Restore,
+    /// Writes a tenant's content into the vault for an operator. The subject is its whole name there.
+    Export,
+    /// Moves a tenant's database. The subject is where to.
+    Move,
+    /// Restores the newest backup of a tenant into scratch space, as a proof.
+    Drill,
     /// A new version of a tenant's key, and everything sealed under it.
     Reseal,
     /// A backup of the keyring and the control database. Of no tenant.
@@ -61,7 +67,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::SyncFull,
         Self::SyncIncremental,
         Self::SyncReconcile,
@@ -73,6 +79,9 @@ impl Kind {
         Self::Probe,
         Self::Backup,
         Self::Restore,
+        Self::Export,
+        Self::Move,
+        Self::Drill,
         Self::Reseal,
         Self::SystemBackup,
         Self::Rewrap,
@@ -93,6 +102,9 @@ impl Kind {
             Self::ProjectRestored => "project.restored",
             Self::Backup => "backup",
             Self::Restore => "restore",
+            Self::Export => "export",
+            Self::Move => "move",
+            Self::Drill => "drill",
             Self::Reseal => "reseal",
             Self::SystemBackup => "system.backup",
             Self::Rewrap => "system.rewrap",
@@ -103,12 +115,14 @@ impl Kind {
     /// Jobs of one lane of a tenant never run at once.
     pub fn lane(self) -> &'static str {
         match self {
-            // A sync writes what a restored database would lose.
-            Self::SyncFull | Self::SyncIncremental | Self::SyncReconcile | Self::Restore => "sync",
+            // A sync writes what a restored or moved database would lose.
+            Self::SyncFull | Self::SyncIncremental | Self::SyncReconcile | Self::Restore | Self::Move => {
+                "sync"
+            }
             Self::Complete | Self::Recheck => "complete",
             Self::IssueGone | Self::ProjectGone | Self::ProjectRestored => "project",
             Self::Probe => "probe",
-            Self::Backup | Self::Reseal => "backup",
+            Self::Backup | Self::Export | Self::Drill | Self::Reseal => "backup",
             Self::SystemBackup | Self::Rewrap => "system",
             Self::Wipe => "wipe",
         }

@@ -3,6 +3,8 @@
 //! A tenant is what its data key opens: [`Keyring::destroy`] is the moment at which an installation is gone. What
 //! remains elsewhere is noise that `lifecycle::wipe` clears away.
 
+use crate::config::Storage;
+use crate::databases;
 use anyhow::{Context, ensure};
 use hourbook_crypto::datakey::DataKey;
 use hourbook_crypto::master::MasterKeys;
@@ -12,7 +14,6 @@ use hourbook_store::conn::{Conn, Db};
 use hourbook_store::error::{Error, Result};
 use hourbook_store::keyring::{self as store, SealedSecret, WrappedKey};
 use parking_lot::RwLock;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -27,23 +28,23 @@ pub struct Keyring {
     master: RwLock<Arc<MasterKeys>>,
 }
 
-/// Where the keyring lies.
-pub fn path(data_dir: &Path) -> PathBuf {
-    data_dir.join("keyring.db")
-}
-
 fn secret_purpose(name: &str) -> [&[u8]; 2] {
     [b"hourbook secret", name.as_bytes()]
 }
 
 impl Keyring {
-    /// Opens the keyring of a data folder.
+    /// Opens the keyring.
     ///
     /// # Errors
     /// When it cannot be opened or migrated.
-    pub fn open(data_dir: &Path, master: MasterKeys) -> Result<Self> {
-        let db = store::open(&path(data_dir))?;
+    pub fn open(storage: &Storage, master: MasterKeys) -> anyhow::Result<Self> {
+        let db = databases::open_keyring(storage)?;
         Ok(Self { db, master: RwLock::new(Arc::new(master)) })
+    }
+
+    /// Its database, for backups of it.
+    pub fn db(&self) -> &Db {
+        &self.db
     }
 
     /// The master keys that hold now.
@@ -132,7 +133,7 @@ impl Keyring {
         let id = tenant_id.to_owned();
         let at = self.db.write(move |conn| store::destroy(conn, &id, now)).await?;
         // The pages with the keys must not live on in the log.
-        self.db.truncate_wal().await?;
+        self.db.scrub(store::TABLES).await?;
         Ok(at)
     }
 
@@ -152,7 +153,7 @@ impl Keyring {
     pub async fn forget(&self, tenant_id: &str) -> Result<()> {
         let id = tenant_id.to_owned();
         self.db.write(move |conn| store::forget(conn, &id)).await?;
-        self.db.truncate_wal().await
+        self.db.scrub(store::TABLES).await
     }
 
     /// How many versions of a tenant's key there are.
@@ -188,7 +189,7 @@ impl Keyring {
             }
         }
         if done > 0 {
-            self.db.truncate_wal().await?;
+            self.db.scrub(store::TABLES).await?;
         }
         Ok(done)
     }
@@ -212,8 +213,15 @@ impl Keyring {
         }
         let seed = Zeroizing::new(hourbook_crypto::nonce::random::<32>());
         let secret = seal_secret(&master, RECEIPT_SEED, seed.as_slice());
-        self.db.write(move |conn| store::put_secret(conn, &secret)).await?;
-        Ok(ReceiptKey::from_seed(&seed))
+        // Nodes that start at once: the first one's stays.
+        let kept = self.db.write(move |conn| match store::secret(conn, RECEIPT_SEED)? {
+            Some(_) => Ok(false),
+            None => store::put_secret(conn, &secret).map(|()| true),
+        });
+        if kept.await? {
+            return Ok(ReceiptKey::from_seed(&seed));
+        }
+        Box::pin(self.receipt_key(None)).await
     }
 }
 

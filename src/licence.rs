@@ -24,6 +24,11 @@ impl Licences {
     pub fn forget(&self, tenant_id: &str) {
         self.0.invalidate(tenant_id);
     }
+
+    /// Forgets all tenants.
+    pub fn forget_all(&self) {
+        self.0.invalidate_all();
+    }
 }
 
 /// Refuses a write where the licence has expired. Where that cannot be known, nobody is locked out.

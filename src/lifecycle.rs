@@ -2,6 +2,8 @@
 
 pub mod forget;
 pub mod installed;
+pub mod moving;
+pub mod relocate;
 pub mod reseal;
 pub mod suspend;
 pub mod uninstalled;

@@ -20,6 +20,12 @@ pub struct Metrics {
     pub jobs: IntCounterVec,
     /// Alarms by kind.
     pub alarms: IntCounterVec,
+    /// Restorations of backups as a proof, by outcome.
+    pub drills: IntCounterVec,
+    /// Connections to database servers, by server.
+    pub connections: IntGaugeVec,
+    /// Whether a database server could not be reached the last time, by server.
+    pub down: IntGaugeVec,
     /// What was ignored because it does not fit, by what it was.
     pub ignored: IntCounterVec,
     /// Installations by state.
@@ -47,6 +53,7 @@ impl Metrics {
         let alarms = counter("hourbook_alarms_total", "What an operator has to look at", &["alarm"]);
         // Each is there from the start, so that a rule on its growth has something to compare with.
         Alarm::ALL.iter().for_each(|alarm| alarms.with_label_values(&[alarm.name()]).reset());
+        let drills = counter("hourbook_drills_total", "Backups restored as a proof", &["outcome"]);
         let ignored = counter("hourbook_ignored_total", "What did not fit and was ignored", &["what"]);
         let request_seconds = HistogramVec::new(
             HistogramOpts::new("hourbook_request_seconds", "Seconds per answer"),
@@ -61,6 +68,8 @@ impl Metrics {
         };
         let waiting = gauge("hourbook_waiting", "Work that waits", "queue");
         let memory = gauge("hourbook_memory_bytes", "Bytes that are kept in memory", "what");
+        let connections = gauge("hourbook_connections", "Connections to database servers", "server");
+        let down = gauge("hourbook_server_down", "1 if a database server could not be reached", "server");
         let installations = gauge("hourbook_installations", "Installations by state", "state");
         Self {
             requests,
@@ -69,6 +78,9 @@ impl Metrics {
             jira_calls,
             jobs,
             alarms,
+            drills,
+            connections,
+            down,
             ignored,
             installations,
             waiting,

@@ -9,7 +9,6 @@ use hourbook_store::tenant::tags::{self, Tag};
 use hourbook_store::tenant::{TenantConn, TenantDb, audit, settings};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// Tags of a tenant at most.
@@ -65,7 +64,7 @@ pub async fn may_create(app: &App, caller: &Caller) -> AppResult<bool> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn all(db: &Arc<TenantDb>) -> AppResult<Vec<Tag>> {
+pub async fn all(db: &TenantDb) -> AppResult<Vec<Tag>> {
     let mut all = db.read(tags::all).await?;
     all.sort_by_key(|tag| (tag.name.expose().to_lowercase(), tag.id));
     Ok(all)
@@ -75,7 +74,7 @@ pub async fn all(db: &Arc<TenantDb>) -> AppResult<Vec<Tag>> {
 ///
 /// # Errors
 /// When one does not exist or is archived.
-pub async fn carried(db: &Arc<TenantDb>, ids: &[i64]) -> AppResult<Vec<CarriedTag>> {
+pub async fn carried(db: &TenantDb, ids: &[i64]) -> AppResult<Vec<CarriedTag>> {
     let asked = ids.to_vec();
     let found =
         db.read(move |db| asked.iter().map(|id| tags::find(db, *id)).collect::<Result<Vec<_>, _>>()).await?;

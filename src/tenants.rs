@@ -2,23 +2,30 @@
 //!
 //! A [`Tenant`] is obtained from a proved token or a job; only with one can its database be opened.
 
-use crate::backup::{self, Backups};
+use crate::backup::{self, Backups, vault::Vault};
 use crate::clock::Clock;
 use crate::jira::client::Site;
 use crate::keyring::Keyring;
+use crate::nodes::Nodes;
+use crate::placement::Servers;
+use crate::worklogs::intent::Turns;
 use hourbook_crypto::tenant::{Field, Place, TenantCipher};
-use hourbook_store::conn::{Db, blocking};
+use hourbook_store::conn::{Conn, Db, blocking};
 use hourbook_store::control::installations::{self, ACTIVE, CLOSED, Installation};
+use hourbook_store::control::placements::{self, Hold, Placement, QUARANTINE};
 use hourbook_store::error::{Error, Result};
 use hourbook_store::migrate;
+use hourbook_store::postgres::{Login, provision};
 use hourbook_store::tenant::TenantDb;
+use hourbook_store::tenant::fences::Fence;
 use parking_lot::{Mutex, RwLock};
 use secrecy::SecretString;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
 
 /// Tenants whose opened secrets are kept in memory.
 const REMEMBERED: usize = 2_000;
@@ -27,6 +34,7 @@ const REMEMBERED: usize = 2_000;
 const LET_GO: Duration = Duration::from_secs(60);
 
 /// An installation with its secrets opened.
+#[derive(Clone)]
 pub struct Tenant {
     /// Opaque id of the installation.
     pub id: String,
@@ -46,11 +54,21 @@ pub struct Tenant {
     pub state_reason: Option<String>,
     /// The shared secret as it is stored: another after each renewal of the installation.
     pub sealed_secret: Vec<u8>,
+    /// Of a piece of work: what it writes is refused once another node has taken it over.
+    pub fence: Option<Fence>,
     region: String,
 }
 
+impl Tenant {
+    /// The same for a piece of work.
+    #[must_use]
+    pub fn with_fence(&self, fence: Option<Fence>) -> Self {
+        Self { fence, ..self.clone() }
+    }
+}
+
 struct Open {
-    db: Arc<TenantDb>,
+    db: TenantDb,
     used: AtomicU64,
 }
 
@@ -58,6 +76,9 @@ struct Open {
 pub struct Tenants {
     control: Arc<Db>,
     keyring: Arc<Keyring>,
+    nodes: Arc<Nodes>,
+    servers: Arc<Servers>,
+    vault: Vault,
     backups: Backups,
     clock: Clock,
     region: String,
@@ -67,7 +88,9 @@ pub struct Tenants {
     /// By clientKey, with the epoch that guards against remembering what has changed meanwhile.
     remembered: Mutex<(u64, HashMap<String, Arc<Tenant>>)>,
     open: RwLock<HashMap<String, Open>>,
-    opening: tokio::sync::Mutex<()>,
+    /// Tenants whose databases are being moved.
+    moving: Mutex<HashSet<String>>,
+    opening: Turns,
     uses: AtomicU64,
 }
 
@@ -77,7 +100,13 @@ pub struct Settings {
     pub control: Arc<Db>,
     /// The data keys.
     pub keyring: Arc<Keyring>,
-    /// Where a backup goes before a migration.
+    /// Nodes that share the work.
+    pub nodes: Arc<Nodes>,
+    /// Servers on which tenants' databases are.
+    pub servers: Arc<Servers>,
+    /// Where backups are.
+    pub vault: Vault,
+    /// How long backups stay.
     pub backups: Backups,
     /// The source of "now".
     pub clock: Clock,
@@ -110,6 +139,28 @@ fn frame_ancestors(installation: &Installation) -> Vec<String> {
     origins
 }
 
+/// Where the password of a database's role is bound to.
+fn password_place(database: &str) -> Place<'_> {
+    Place { field: Field::DatabasePassword, row: database.as_bytes() }
+}
+
+/// Seals the password of a database's role.
+pub fn seal_password(cipher: &TenantCipher, database: &str, password: &str) -> Vec<u8> {
+    cipher.seal(password_place(database), password.as_bytes())
+}
+
+/// Seals the password of a tenant's database anew, under the newest version of its key.
+///
+/// # Errors
+/// When it does not open, or the control database fails.
+pub fn reseal_password(conn: &mut Conn, cipher: &TenantCipher, tenant_id: &str) -> Result<()> {
+    let Some(placement) = placements::find(conn, tenant_id)? else { return Ok(()) };
+    let Some(sealed) = &placement.password else { return Ok(()) };
+    let at = password_place(&placement.database_name);
+    let fresh = cipher.seal(at, &cipher.open(at, sealed)?);
+    placements::put(conn, &Placement { password: Some(fresh), ..placement.clone() })
+}
+
 /// Opens the secrets of an installation.
 fn unlock(installation: &Installation, cipher: TenantCipher) -> Result<Tenant> {
     let missing = || Error::Corrupt("an open installation without a secret".into());
@@ -139,6 +190,7 @@ fn unlock(installation: &Installation, cipher: TenantCipher) -> Result<Tenant> {
         active: installation.state == ACTIVE,
         state_reason: installation.state_reason.clone(),
         sealed_secret: installation.shared_secret.clone().unwrap_or_default(),
+        fence: None,
         region: installation.region.clone(),
     })
 }
@@ -156,6 +208,9 @@ impl Tenants {
         Ok(Self {
             control: settings.control,
             keyring: settings.keyring,
+            nodes: settings.nodes,
+            servers: settings.servers,
+            vault: settings.vault,
             backups: settings.backups,
             clock: settings.clock,
             region: settings.region,
@@ -164,7 +219,8 @@ impl Tenants {
             most_open: settings.most_open,
             remembered: Mutex::default(),
             open: RwLock::default(),
-            opening: tokio::sync::Mutex::default(),
+            moving: Mutex::default(),
+            opening: Turns::default(),
             uses: AtomicU64::default(),
         })
     }
@@ -176,11 +232,26 @@ impl Tenants {
     pub async fn by_client_key(&self, client_key: &str) -> Result<Option<Arc<Tenant>>> {
         let epoch = {
             let remembered = self.remembered.lock();
-            if let Some(tenant) = remembered.1.get(client_key) {
+            let trusted = remembered.1.get(client_key).filter(|_| self.nodes.is_current());
+            if let Some(tenant) = trusted {
                 return Ok(Some(Arc::clone(tenant)));
             }
             remembered.0
         };
+        self.read(client_key, epoch).await
+    }
+
+    /// The same as the control database has it now, whatever is remembered.
+    ///
+    /// # Errors
+    /// See [`Tenants::by_client_key`].
+    pub async fn by_client_key_now(&self, client_key: &str) -> Result<Option<Arc<Tenant>>> {
+        self.forget(client_key);
+        let epoch = self.remembered.lock().0;
+        self.read(client_key, epoch).await
+    }
+
+    async fn read(&self, client_key: &str, epoch: u64) -> Result<Option<Arc<Tenant>>> {
         let key = client_key.to_owned();
         let found = self.control.read(move |conn| installations::open_by_client_key(conn, &key)).await?;
         let Some(installation) = found else { return Ok(None) };
@@ -216,52 +287,141 @@ impl Tenants {
     /// The tenant's database, opened or made if need be.
     ///
     /// # Errors
-    /// [`Error::Closed`] for a suspended tenant or one of another region; else what opening says.
-    pub async fn db(&self, tenant: &Tenant) -> Result<Arc<TenantDb>> {
+    /// [`Error::Closed`] for a suspended tenant or one of another region, [`Error::Held`] for one that is being moved or
+    /// repaired; else what opening says.
+    pub async fn db(&self, tenant: &Tenant) -> Result<TenantDb> {
         if !tenant.active || tenant.region != self.region {
             return Err(Error::Closed);
         }
         if let Some(db) = self.opened(&tenant.id) {
-            return Ok(db);
+            return Ok(db.fenced(tenant.fence.clone()));
         }
-        let _one_at_a_time = self.opening.lock().await;
+        let _one_at_a_time = self.opening.take(tenant.id.clone()).await;
         if let Some(db) = self.opened(&tenant.id) {
-            return Ok(db);
+            return Ok(db.fenced(tenant.fence.clone()));
         }
         // Asked again under the lock: whoever closes a tenant does so in the control database first.
-        if self.by_id(&tenant.id).await?.is_none() {
-            return Err(Error::Closed);
+        let Some(tenant_now) = self.by_id(&tenant.id).await? else { return Err(Error::Closed) };
+        let id = tenant.id.clone();
+        let (held, placement) = self
+            .control
+            .read(move |conn| Ok((placements::held(conn, &id)?, placements::find(conn, &id)?)))
+            .await?;
+        if held.is_some() {
+            return Err(Error::Held);
         }
-        let folder = self.folder.join(&tenant.id);
-        let (template, cipher) = (self.template.clone(), Arc::clone(&tenant.cipher));
-        let (backups, id, now) = (self.backups.clone(), tenant.id.clone(), self.clock.now_ms());
-        let db = blocking(move || {
-            let sealing = Arc::clone(&cipher);
-            TenantDb::open(&folder, &template, cipher, |file| {
-                let made = backup::tenant::make(&backups, &id, &sealing, file, now);
-                made.map(drop).map_err(|error| Error::Migration(format!("no backup before it: {error:#}")))
-            })
-        })
-        .await?;
-        let db = Arc::new(db);
+        let opened = self.open_at(&tenant_now, placement).await;
+        if let Err(error @ Error::Migration(_)) = &opened {
+            self.quarantine(&tenant.id, error).await?;
+        }
+        let db = opened?;
         let used = AtomicU64::new(self.uses.fetch_add(1, Ordering::Relaxed));
         let mut open = self.open.write();
-        open.insert(tenant.id.clone(), Open { db: Arc::clone(&db), used });
+        open.insert(tenant.id.clone(), Open { db: db.clone(), used });
         self.shrink(&mut open);
-        Ok(db)
+        Ok(db.fenced(tenant.fence.clone()))
     }
 
-    fn opened(&self, tenant_id: &str) -> Option<Arc<TenantDb>> {
+    /// Opens a tenant's database beside whoever else has it open, held back or not: for copying it.
+    ///
+    /// # Errors
+    /// What opening says.
+    pub async fn open_beside(&self, tenant: &Arc<Tenant>) -> Result<TenantDb> {
+        let id = tenant.id.clone();
+        let placement = self.control.read(move |conn| placements::find(conn, &id)).await?;
+        self.open_at(tenant, placement).await
+    }
+
+    async fn open_at(&self, tenant: &Arc<Tenant>, placement: Option<Placement>) -> Result<TenantDb> {
+        match placement {
+            Some(placement) => self.open_on_server(tenant, placement).await,
+            None => self.open_in_folder(tenant, self.folder.join(&tenant.id)).await,
+        }
+    }
+
+    /// Opens a tenant's database in a folder, without anybody else knowing of it.
+    ///
+    /// # Errors
+    /// When files or migrations fail.
+    pub async fn open_in_folder(&self, tenant: &Arc<Tenant>, folder: PathBuf) -> Result<TenantDb> {
+        let (template, cipher) = (self.template.clone(), Arc::clone(&tenant.cipher));
+        let backup = self.backup_before(tenant);
+        blocking(move || TenantDb::in_folder(&folder, &template, cipher, backup)).await
+    }
+
+    /// Opens a tenant's database on a server, made if it has not been yet.
+    async fn open_on_server(&self, tenant: &Arc<Tenant>, placement: Placement) -> Result<TenantDb> {
+        let server = self.servers.get(&placement.server)?;
+        let placement = match placement.password {
+            Some(_) => placement,
+            None => self.make_database(tenant, placement).await?,
+        };
+        let password = self.password_of(tenant, &placement)?;
+        let (cipher, name) = (Arc::clone(&tenant.cipher), placement.database_name);
+        let backup = self.backup_before(tenant);
+        blocking(move || TenantDb::on_server(&server, Login::Own { name, password }, cipher, backup)).await
+    }
+
+    /// Makes a tenant's database as placed, unless another node has done so meanwhile.
+    async fn make_database(&self, tenant: &Tenant, placement: Placement) -> Result<Placement> {
+        let server = self.servers.get(&placement.server)?;
+        let (control, id, cipher) =
+            (Arc::clone(&self.control), tenant.id.clone(), Arc::clone(&tenant.cipher));
+        blocking(move || {
+            let password = provision::fresh_password();
+            let sealed = seal_password(&cipher, &placement.database_name, &password);
+            let made = Placement { password: Some(sealed), ..placement.clone() };
+            let wanted = || {
+                let now = control.read_blocking(|conn| placements::find(conn, &id))?;
+                Ok(now == Some(placement.clone()))
+            };
+            let note = || control.write_blocking(|conn| placements::put(conn, &made));
+            server.create_if(&placement.database_name, &password, wanted, note)?;
+            control.read_blocking(|conn| placements::find(conn, &id))?.ok_or(Error::Closed)
+        })
+        .await
+    }
+
+    fn password_of(&self, tenant: &Tenant, placement: &Placement) -> Result<Zeroizing<String>> {
+        let missing = || Error::Corrupt("a database without a password".into());
+        let sealed = placement.password.as_ref().ok_or_else(missing)?;
+        let bytes = tenant.cipher.open(password_place(&placement.database_name), sealed)?;
+        Ok(Zeroizing::new(std::str::from_utf8(&bytes).map_err(|_| missing())?.to_owned()))
+    }
+
+    /// What has to succeed before a migration changes a tenant's database: a backup of it.
+    fn backup_before(&self, tenant: &Arc<Tenant>) -> impl FnOnce(&TenantDb) -> Result<()> + Send + 'static {
+        let (vault, backups) = (self.vault.clone(), self.backups.clone());
+        let (tenant, now) = (Arc::clone(tenant), self.clock.now_ms());
+        move |db| {
+            let made = backup::tenant::make(&vault, &backups, &tenant, db, now);
+            made.map(drop).map_err(|error| Error::Migration(format!("no backup before it: {error:#}")))
+        }
+    }
+
+    /// A tenant whose migration failed is not served until somebody has looked at it; the others go on.
+    async fn quarantine(&self, tenant_id: &str, why: &Error) -> Result<()> {
+        tracing::error!(tenant.id = tenant_id, error = %why, "a migration failed: the tenant is not served");
+        let hold = Hold {
+            tenant_id: tenant_id.to_owned(),
+            kind: QUARANTINE.into(),
+            reason: why.to_string(),
+            since: self.clock.now_ms(),
+        };
+        self.control.write(move |conn| placements::hold(conn, &hold)).await
+    }
+
+    fn opened(&self, tenant_id: &str) -> Option<TenantDb> {
         let open = self.open.read();
         let entry = open.get(tenant_id)?;
         entry.used.store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
-        Some(Arc::clone(&entry.db))
+        Some(entry.db.clone())
     }
 
     /// Closes what was used least recently and is not in use now.
     fn shrink(&self, open: &mut HashMap<String, Open>) {
         while open.len() > self.most_open {
-            let idle = open.iter().filter(|(_, entry)| Arc::strong_count(&entry.db) == 1);
+            let idle = open.iter().filter(|(_, entry)| entry.db.is_alone());
             let oldest = idle.min_by_key(|(_, entry)| entry.used.load(Ordering::Relaxed));
             let Some(id) = oldest.map(|(id, _)| id.clone()) else { return };
             open.remove(&id);
@@ -284,38 +444,71 @@ impl Tenants {
 
     /// Closes a tenant's database and waits for whoever is opening it just now.
     pub async fn close_for_good(&self, tenant_id: &str) {
-        let _nobody_opens = self.opening.lock().await;
+        let _nobody_opens = self.opening.take(tenant_id.to_owned()).await;
         self.close(tenant_id);
     }
 
-    /// Lets a tenant's open database seal with another version of its key.
-    pub fn replace_cipher(&self, tenant: &Tenant) {
-        if let Some(entry) = self.open.read().get(&tenant.id) {
-            entry.db.replace_cipher(Arc::clone(&tenant.cipher));
+    /// Whether a tenant's database is being moved.
+    pub fn is_moving(&self, tenant_id: &str) -> bool {
+        self.moving.lock().contains(tenant_id)
+    }
+
+    /// Ends what others do with a tenant's database until it is [`Tenants::served_again`]: it is about to be another.
+    pub fn set_aside(&self, tenant_id: &str) {
+        self.moving.lock().insert(tenant_id.to_owned());
+        if let Some(entry) = self.open.write().remove(tenant_id) {
+            entry.db.set_aside();
         }
     }
 
-    /// Puts another file in the place of a tenant's database, while nobody has it open: whoever has is told that it is
-    /// closed, and waited for.
+    /// A tenant's database is where it is to stay.
+    pub fn served_again(&self, tenant_id: &str) {
+        self.moving.lock().remove(tenant_id);
+    }
+
+    /// Lets a tenant's open database seal with the versions of its key that there are now.
+    ///
+    /// # Errors
+    /// When the control database or the keyring fails.
+    pub async fn refresh(&self, tenant_id: &str) -> Result<()> {
+        self.served_again(tenant_id);
+        let Some(db) = self.opened(tenant_id) else { return Ok(()) };
+        if let Some(tenant) = self.by_id(tenant_id).await? {
+            db.replace_cipher(Arc::clone(&tenant.cipher));
+        }
+        Ok(())
+    }
+
+    /// Puts another database in the place of a tenant's, while nobody of this node has it open: whoever has is told that
+    /// it is set aside, and waited for.
     ///
     /// # Errors
     /// When somebody does not let go of it, or `replace` fails.
     pub async fn replace_database(
         &self,
         tenant_id: &str,
-        replace: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
+        replace: impl AsyncFnOnce() -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let _nobody_opens = self.opening.lock().await;
+        let _nobody_opens = self.opening.take(tenant_id.to_owned()).await;
         let held = self.open.write().remove(tenant_id).map(|entry| {
-            entry.db.close();
-            Arc::downgrade(&entry.db)
+            entry.db.set_aside();
+            entry.db.into_holders()
         });
         let begun = Instant::now();
-        while held.as_ref().is_some_and(|db| db.strong_count() > 0) {
+        while held.as_ref().is_some_and(hourbook_store::tenant::Holders::any) {
             anyhow::ensure!(begun.elapsed() < LET_GO, "the database is still in use");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        tokio::task::spawn_blocking(replace).await?
+        replace().await
+    }
+
+    /// Forgets all secrets that are remembered, and lets go of all databases.
+    pub fn forget_all(&self) {
+        let mut remembered = self.remembered.lock();
+        remembered.0 += 1;
+        remembered.1.clear();
+        drop(remembered);
+        self.open.write().clear();
     }
 
     /// Whether memory holds anything of an installation that is closed.

@@ -3,14 +3,14 @@
 //! `HBK1 || header length (4 bytes, big endian) || header (JSON) || chunks`, a chunk being its length with the
 //! highest bit set on the last one, and the sealed bytes. How chunks are kept in place: `hourbook_crypto::backup`.
 
+use super::vault::{Vault, VaultReader, VaultWriter};
 use anyhow::{Context, bail, ensure};
 use hourbook_crypto::backup::{BackupKey, Opener, Sealer};
 use hourbook_crypto::nonce;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io::{self, BufReader, Read, Write};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 const MAGIC: &[u8; 4] = b"HBK1";
 /// Bytes of a chunk before sealing.
@@ -20,6 +20,8 @@ const TAG: usize = 16;
 /// Longest header that is read.
 const LONGEST_HEADER: usize = 4096;
 const LAST: u32 = 1 << 31;
+/// Pieces that wait to be compressed at most.
+const PIECES: usize = 8;
 /// Of zstd: the quickest that is worth it.
 const LEVEL: i32 = 1;
 
@@ -58,73 +60,82 @@ pub struct Header {
     pub of: Of,
     /// When it was made, ms.
     pub created_at: i64,
-    /// Bytes of the database before compression; 0 where that is not known beforehand.
-    pub bytes: u64,
     /// Fresh randomness, hex.
     salt: String,
 }
 
 impl Header {
     /// For a file that is about to be written.
-    pub fn new(of: Of, created_at: i64, bytes: u64) -> Self {
-        Self { of, created_at, bytes, salt: hex::encode(nonce::random::<32>()) }
+    pub fn new(of: Of, created_at: i64) -> Self {
+        Self { of, created_at, salt: hex::encode(nonce::random::<32>()) }
     }
 }
 
-/// Writes a backup under a temporary name and renames it, so that a crash leaves no half one; returns its bytes.
-///
-/// # Errors
-/// When a file cannot be read or written.
-pub fn write(path: &Path, header: &Header, key: &BackupKey, content: &mut impl Read) -> anyhow::Result<u64> {
-    let mut file = Writing::create(path, header, key)?;
-    io::copy(content, &mut file)?;
-    file.finish()
-}
-
-/// A file that is being written, under a temporary name until it is whole.
+/// A file that is being written. A thread of its own compresses and seals, so that whoever reads a database goes on
+/// meanwhile. Dropped without [`Writing::finish`], it never was.
 pub struct Writing {
-    path: PathBuf,
-    partial: PathBuf,
-    content: zstd::stream::Encoder<'static, ChunkWriter<BufWriter<File>>>,
+    piece: Vec<u8>,
+    /// `None` ends the file.
+    pieces: SyncSender<Option<Vec<u8>>>,
+    thread: JoinHandle<anyhow::Result<u64>>,
 }
 
 impl Writing {
-    /// Begins a file.
+    /// Begins a file. For blocking threads.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn create(path: &Path, header: &Header, key: &BackupKey) -> anyhow::Result<Self> {
-        let partial = path.with_extension("part");
-        let file =
-            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+    pub fn create(vault: &Vault, name: &str, header: &Header, key: &BackupKey) -> anyhow::Result<Self> {
+        let mut out = vault.writer(name)?;
         let header = serde_json::to_vec(header)?;
-        let mut out = BufWriter::new(file);
         out.write_all(MAGIC)?;
         out.write_all(&u32::try_from(header.len())?.to_be_bytes())?;
         out.write_all(&header)?;
         let chunks = ChunkWriter { sealer: Sealer::new(key, &header), chunk: Vec::with_capacity(CHUNK), out };
         let content = zstd::stream::Encoder::new(chunks, LEVEL)?;
-        Ok(Self { path: path.to_owned(), partial, content })
+        let (pieces, received) = sync_channel(PIECES);
+        let thread = std::thread::Builder::new().name("sealing".into());
+        let thread = thread.spawn(move || seal(content, &received))?;
+        Ok(Self { piece: Vec::with_capacity(CHUNK), pieces, thread })
     }
 
-    /// Gives it its name; returns its bytes.
+    fn hand_on(&mut self) -> io::Result<()> {
+        let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(CHUNK));
+        self.pieces.send(Some(piece)).map_err(|_| io::Error::other("the file could not be written"))
+    }
+
+    /// Makes it a file; returns its bytes.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn finish(self) -> anyhow::Result<u64> {
-        let folder = self.path.parent().context("a backup lies in a folder")?;
-        let file = self.content.finish()?.finish()?;
-        file.sync_all()?;
-        let bytes = file.metadata()?.len();
-        fs::rename(&self.partial, &self.path)?;
-        File::open(folder)?.sync_all()?;
+    pub fn finish(mut self) -> anyhow::Result<u64> {
+        let handed = self.hand_on().and_then(|()| self.pieces.send(None).map_err(io::Error::other));
+        // Where the thread has failed, its error says more.
+        let bytes = self.thread.join().map_err(|_| anyhow::anyhow!("sealing a file panicked"))??;
+        handed?;
         Ok(bytes)
     }
 }
 
+fn seal(mut content: Encoder, pieces: &Receiver<Option<Vec<u8>>>) -> anyhow::Result<u64> {
+    loop {
+        match pieces.recv() {
+            Ok(Some(piece)) => content.write_all(&piece)?,
+            Ok(None) => return content.finish()?.finish()?.finish(),
+            Err(_) => bail!("the file was given up"),
+        }
+    }
+}
+
+type Encoder = zstd::stream::Encoder<'static, ChunkWriter<VaultWriter>>;
+
 impl Write for Writing {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.content.write(bytes)
+        self.piece.extend_from_slice(bytes);
+        if self.piece.len() >= CHUNK {
+            self.hand_on()?;
+        }
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -132,63 +143,66 @@ impl Write for Writing {
     }
 }
 
-/// Reads the header of a backup, which proves nothing yet.
+/// Reads the header of a file, which proves nothing yet.
 ///
 /// # Errors
-/// When it is no backup.
-pub fn header(path: &Path) -> anyhow::Result<Header> {
-    Ok(open(path)?.0)
+/// When it is none of ours.
+pub fn header(vault: &Vault, name: &str) -> anyhow::Result<Header> {
+    Ok(begin(vault.reader(name)?)?.0)
 }
 
-fn open(path: &Path) -> anyhow::Result<(Header, Vec<u8>, BufReader<File>)> {
-    let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
-    let mut file = BufReader::new(file);
+fn begin<R: Read>(source: R) -> anyhow::Result<(Header, Vec<u8>, BufReader<R>)> {
+    let mut source = BufReader::new(source);
     let (mut magic, mut length) = ([0; 4], [0; 4]);
-    file.read_exact(&mut magic).context("not a backup")?;
+    source.read_exact(&mut magic).context("not a backup")?;
     ensure!(&magic == MAGIC, "not a backup of this kind");
-    file.read_exact(&mut length).context("cut off in its header")?;
+    source.read_exact(&mut length).context("cut off in its header")?;
     let length = usize::try_from(u32::from_be_bytes(length))?;
     ensure!(length <= LONGEST_HEADER, "not a backup: its header is too long");
     let mut bytes = vec![0; length];
-    file.read_exact(&mut bytes).context("cut off in its header")?;
+    source.read_exact(&mut bytes).context("cut off in its header")?;
     let header = serde_json::from_slice(&bytes).context("a header of another kind")?;
-    Ok((header, bytes, file))
-}
-
-/// Reads a whole backup; every byte is proved. What was written to `into` counts only if this succeeds.
-///
-/// # Errors
-/// When the file was cut off, changed or put together from others, or the key is another.
-pub fn read(
-    path: &Path,
-    key: impl FnOnce(&Header) -> anyhow::Result<BackupKey>,
-    into: &mut impl Write,
-) -> anyhow::Result<Header> {
-    let (header, mut content) = content(path, key)?;
-    let copied = io::copy(&mut content, into).context("the backup does not open")?;
-    // The decoder stops at the end of its frame: what is behind it has to be the end of the file.
-    let mut chunks = content.finish();
-    ensure!(io::copy(&mut chunks, &mut io::sink())? == 0, "something follows the content");
-    ensure!(copied == header.bytes, "{copied} bytes where {} were expected", header.bytes);
-    Ok(header)
+    Ok((header, bytes, source))
 }
 
 /// The content of a file, as it is read.
-pub type Content = zstd::stream::Decoder<'static, BufReader<ChunkReader<BufReader<File>>>>;
+pub type Content<R = VaultReader> = zstd::stream::Decoder<'static, BufReader<ChunkReader<BufReader<R>>>>;
 
-/// Opens a file for reading; each byte is proved when it is read, that the file is whole only at its end.
+/// Opens a file for reading: each byte is proved when it is read, that the file is whole only at its end.
 ///
 /// # Errors
-/// When it is none, or the key is another.
-pub fn content(
-    path: &Path,
+/// When it is none of ours, or the key is another.
+pub fn open(
+    vault: &Vault,
+    name: &str,
     key: impl FnOnce(&Header) -> anyhow::Result<BackupKey>,
 ) -> anyhow::Result<(Header, Content)> {
-    let (header, bytes, file) = open(path)?;
+    open_from(vault.reader(name)?, key)
+}
+
+/// The same from wherever it comes.
+///
+/// # Errors
+/// See [`open`].
+pub fn open_from<R: Read>(
+    source: R,
+    key: impl FnOnce(&Header) -> anyhow::Result<BackupKey>,
+) -> anyhow::Result<(Header, Content<R>)> {
+    let (header, bytes, source) = begin(source)?;
     let key = key(&header)?;
     let chunks =
-        ChunkReader { opener: Opener::new(&key, &bytes), chunk: Vec::new(), at: 0, last: false, file };
+        ChunkReader { opener: Opener::new(&key, &bytes), chunk: Vec::new(), at: 0, last: false, source };
     Ok((header, zstd::stream::Decoder::with_buffer(BufReader::with_capacity(CHUNK, chunks))?))
+}
+
+/// Whatever follows the compressed content has to be the end of the file.
+///
+/// # Errors
+/// When it is not.
+pub fn ended<R: Read>(content: Content<R>) -> anyhow::Result<()> {
+    let mut chunks = content.finish();
+    ensure!(io::copy(&mut chunks, &mut io::sink())? == 0, "something follows the content");
+    Ok(())
 }
 
 struct ChunkWriter<W: Write> {
@@ -197,10 +211,10 @@ struct ChunkWriter<W: Write> {
     out: W,
 }
 
-impl ChunkWriter<BufWriter<File>> {
-    fn finish(mut self) -> anyhow::Result<File> {
+impl<W: Write> ChunkWriter<W> {
+    fn finish(mut self) -> io::Result<W> {
         self.put(true)?;
-        self.out.into_inner().map_err(|error| error.into_error().into())
+        Ok(self.out)
     }
 }
 
@@ -235,26 +249,26 @@ pub struct ChunkReader<R: Read> {
     chunk: Vec<u8>,
     at: usize,
     last: bool,
-    file: R,
+    source: R,
 }
 
 impl<R: Read> ChunkReader<R> {
     fn next(&mut self) -> anyhow::Result<()> {
         let mut length = [0; 4];
-        self.file.read_exact(&mut length).context("cut off between two chunks")?;
+        self.source.read_exact(&mut length).context("cut off between two chunks")?;
         let length = u32::from_be_bytes(length);
         let last = length & LAST != 0;
         let length = usize::try_from(length & !LAST)?;
         ensure!(length <= CHUNK + TAG, "a chunk that is too long");
         let mut sealed = vec![0; length];
-        self.file.read_exact(&mut sealed).context("cut off within a chunk")?;
+        self.source.read_exact(&mut sealed).context("cut off within a chunk")?;
         let Ok(opened) = self.opener.open(&sealed, last) else {
             bail!("a chunk does not open: it was changed, or is not in its place, or the key is another");
         };
         self.chunk = opened.to_vec();
         (self.at, self.last) = (0, last);
         if last {
-            ensure!(self.file.read(&mut [0])? == 0, "something follows the last chunk");
+            ensure!(self.source.read(&mut [0])? == 0, "something follows the last chunk");
         }
         Ok(())
     }
@@ -278,27 +292,49 @@ impl<R: Read> Read for ChunkReader<R> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::vault::Whereabouts;
     use super::*;
     use hourbook_crypto::datakey::DataKey;
     use hourbook_crypto::tenant::TenantCipher;
     use proptest::prelude::*;
+    use std::fs;
 
     fn key() -> BackupKey {
         TenantCipher::new("t", &DataKey::generate(1)).backup_key().1.clone()
     }
 
-    fn made(folder: &Path, key: &BackupKey, content: &[u8]) -> std::path::PathBuf {
-        let of = Of::Tenant { tenant: "t".into(), version: 1 };
-        let header = Header::new(of, 1, u64::try_from(content.len()).unwrap_or_default());
-        let path = folder.join("one.hbk");
-        write(&path, &header, key, &mut &content[..]).expect("written");
-        path
+    /// A folder as a vault, and the runtime that its reads and writes need.
+    struct Place {
+        folder: tempfile::TempDir,
+        vault: Vault,
+        _runtime: tokio::runtime::Runtime,
     }
 
-    fn read_back(path: &Path, key: &BackupKey) -> anyhow::Result<Vec<u8>> {
-        let mut out = Vec::new();
-        read(path, |_| Ok(key.clone()), &mut out)?;
-        Ok(out)
+    impl Place {
+        fn new() -> Self {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+            let runtime = runtime.expect("a runtime");
+            let folder = tempfile::tempdir().expect("a folder");
+            let _entered = runtime.enter();
+            let vault = Vault::open(&Whereabouts::Folder(folder.path().to_owned())).expect("a vault");
+            Self { folder, vault, _runtime: runtime }
+        }
+
+        fn made(&self, name: &str, key: &BackupKey, content: &[u8]) -> std::path::PathBuf {
+            let header = Header::new(Of::Tenant { tenant: "t".into(), version: 1 }, 1);
+            let mut file = Writing::create(&self.vault, name, &header, key).expect("begun");
+            file.write_all(content).expect("written");
+            file.finish().expect("finished");
+            self.folder.path().join(name)
+        }
+
+        fn read_back(&self, name: &str, key: &BackupKey) -> anyhow::Result<Vec<u8>> {
+            let (_, mut content) = open(&self.vault, name, |_| Ok(key.clone()))?;
+            let mut out = Vec::new();
+            content.read_to_end(&mut out)?;
+            ended(content)?;
+            Ok(out)
+        }
     }
 
     /// More than a chunk, and not compressible.
@@ -308,26 +344,23 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read() {
-        let (folder, key) = (tempfile::tempdir().expect("a folder"), key());
+        let (place, key) = (Place::new(), key());
         for bytes in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 7] {
             let content = noise(bytes);
-            let path = made(folder.path(), &key, &content);
-            assert!(read_back(&path, &key).expect("opens") == content, "{bytes} bytes");
+            place.made("one", &key, &content);
+            assert!(place.read_back("one", &key).expect("opens") == content, "{bytes} bytes");
         }
     }
 
     #[test]
     fn a_file_that_was_cut_extended_or_mixed_does_not_open() {
-        let (folder, key) = (tempfile::tempdir().expect("a folder"), key());
-        let path = made(folder.path(), &key, &noise(3 * CHUNK));
+        let (place, key) = (Place::new(), key());
+        let path = place.made("one", &key, &noise(3 * CHUNK));
         let whole = fs::read(&path).expect("a file");
         let header =
             8 + usize::try_from(u32::from_be_bytes(whole[4..8].try_into().expect("4"))).expect("fits");
         let chunk = 4 + CHUNK + TAG;
-        let mut other = folder.path().join("other");
-        fs::create_dir(&other).expect("a folder");
-        other = made(&other, &key, &noise(3 * CHUNK));
-        let other = fs::read(&other).expect("a file");
+        let other = fs::read(place.made("other", &key, &noise(3 * CHUNK))).expect("a file");
         let swapped = [
             &whole[..header],
             &whole[header + chunk..header + 2 * chunk],
@@ -342,23 +375,23 @@ mod tests {
         let longer = [&whole[..], b"x"].concat();
         for bad in [swapped, without_last, doubled, mixed, foreign_header, longer] {
             fs::write(&path, &bad).expect("written");
-            assert!(read_back(&path, &key).is_err());
+            assert!(place.read_back("one", &key).is_err());
         }
         fs::write(&path, &whole).expect("written");
-        assert!(read_back(&path, &key).is_ok());
-        assert!(read_back(&path, &super::tests::key()).is_err(), "another key");
+        assert!(place.read_back("one", &key).is_ok());
+        assert!(place.read_back("one", &super::tests::key()).is_err(), "another key");
     }
 
     proptest! {
         #[test]
         fn any_changed_byte_and_any_cut_is_noticed(at in 0_usize..2000, cut in any::<bool>(), flip in 1_u8..) {
-            let (folder, key) = (tempfile::tempdir().expect("a folder"), key());
-            let path = made(folder.path(), &key, &noise(1500));
+            let (place, key) = (Place::new(), key());
+            let path = place.made("one", &key, &noise(1500));
             let mut bytes = fs::read(&path).expect("a file");
             let at = at % bytes.len();
             if cut { bytes.truncate(at) } else { bytes[at] ^= flip }
             fs::write(&path, &bytes).expect("written");
-            prop_assert!(read_back(&path, &key).is_err());
+            prop_assert!(place.read_back("one", &key).is_err());
         }
     }
 }

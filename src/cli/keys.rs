@@ -1,11 +1,10 @@
 //! `hourbook keys`: master keys, and new versions of tenants' data keys.
 
 use super::{output, tenant};
-use crate::app;
-use crate::backup::file::Of;
+use crate::backup::vault::Vault;
 use crate::backup::{self, Backups, system};
 use crate::clock::Clock;
-use crate::config::{self, Env};
+use crate::config::{self, Env, Storage};
 use crate::jira::time;
 use crate::jobs::Kind;
 use crate::keyring::Keyring;
@@ -77,19 +76,22 @@ fn by_date() -> String {
 
 /// How many keys, secrets and backups name each master key.
 async fn named(
-    data_dir: &Path,
+    storage: &Storage,
     keys: &MasterKeys,
     backups: &Backups,
 ) -> anyhow::Result<BTreeMap<String, (i64, i64)>> {
     let mut named: BTreeMap<String, (i64, i64)> = keys.ids().map(|id| (id.to_owned(), (0, 0))).collect();
-    let keyring = Keyring::open(data_dir, keys.clone())?;
+    let keyring = Keyring::open(storage, keys.clone())?;
     for (id, count) in keyring.named().await? {
         named.entry(id).or_default().0 += count;
     }
+    let vault = Vault::open(&backups.at)?;
     for database in system::DATABASES {
-        for found in backup::list(&backups.of_system(database))? {
-            if let Of::System { master, .. } = found.header.of {
-                named.entry(master).or_default().1 += 1;
+        for found in backup::list(&vault, &backup::of_system(database)).await? {
+            let master = tokio::task::block_in_place(|| system::master_of(&vault, &found));
+            match master {
+                Ok(master) => named.entry(master).or_default().1 += 1,
+                Err(error) => tracing::warn!(found.path, error = format!("{error:#}"), "not a backup"),
             }
         }
     }
@@ -98,7 +100,7 @@ async fn named(
 
 async fn list(env: &Env) -> anyhow::Result<()> {
     let (keys, _, storage, backups) = config::keys_and_backups(env)?;
-    let named = named(&storage.data_dir, &keys, &backups).await?;
+    let named = named(&storage, &keys, &backups).await?;
     let mut rows = vec![["MASTER KEY", "STATE", "KEYS", "BACKUPS"].map(str::to_owned).to_vec()];
     for (id, (count, backups)) in named {
         let configured = keys.ids().any(|known| known == id);
@@ -115,7 +117,7 @@ async fn list(env: &Env) -> anyhow::Result<()> {
 }
 
 async fn rotate(env: &Env, id: &str, no_wait: bool) -> anyhow::Result<()> {
-    let (keys, file, storage, _) = config::keys_and_backups(env)?;
+    let (keys, file, _, _) = config::keys_and_backups(env)?;
     let Some(file) = file else {
         bail!(
             "HOURBOOK_MASTER_KEYS is given by the environment, which only you can change: put a new key (`hourbook keys \
@@ -127,8 +129,8 @@ async fn rotate(env: &Env, id: &str, no_wait: bool) -> anyhow::Result<()> {
     let before = Zeroizing::new(fs::read_to_string(&file)?);
     replace(&file, &Zeroizing::new(format!("{}\n{}", &*fresh, &*before)))?;
     output::line(format!("the master key {id} is in front of {}", file.display()));
-    let control = app::open_control(&storage.data_dir)?;
-    tenant::ask(&control, &storage.data_dir, "", Kind::Rewrap, no_wait).await?;
+    let service = tenant::open(env)?;
+    service.ask("", Kind::Rewrap, "", no_wait).await?;
     output::line("Keep the former key until `hourbook keys list` says that it may be retired.");
     Ok(())
 }
@@ -140,7 +142,7 @@ async fn retire(env: &Env, id: &str) -> anyhow::Result<()> {
         "{id} is the current master key; `hourbook keys rotate` makes a new one first"
     );
     ensure!(keys.ids().any(|known| known == id), "there is no master key {id:?}; see `hourbook keys list`");
-    let named = named(&storage.data_dir, &keys, &backups).await?;
+    let named = named(&storage, &keys, &backups).await?;
     let (count, sealed) = named.get(id).copied().unwrap_or_default();
     ensure!(
         count == 0,

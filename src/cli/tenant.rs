@@ -1,19 +1,22 @@
 //! `hourbook tenant`: reads the control database, and leaves work there for the server to do.
 
+mod transfer;
+
 use super::output;
-use crate::app;
 use crate::clock::Clock;
 use crate::config::{Env, Storage};
+use crate::databases;
 use crate::jira::time;
 use crate::jobs::Kind;
+use crate::placement::{FILES, Servers};
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use hourbook_store::conn::Db;
 use hourbook_store::control::installations::{self, CLOSED, Installation};
-use hourbook_store::control::{jobs, receipts};
+use hourbook_store::control::{jobs, placements, receipts};
 use hourbook_store::tenant;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +41,36 @@ pub enum Verb {
         #[arg(long)]
         no_wait: bool,
     },
+    /// Ask the server to move a tenant's database: to a server of HOURBOOK_TENANT_SERVERS, to `postgres` (the one with the
+    /// most room), or to `files`. The tenant is not served meanwhile.
+    Move {
+        /// Id of the tenant, or the start of it.
+        #[arg(required_unless_present = "all")]
+        tenant: Option<String>,
+        /// Every tenant, one after another.
+        #[arg(long, conflicts_with = "tenant")]
+        all: bool,
+        /// Where to.
+        #[arg(long, value_name = "SERVER")]
+        to: String,
+        /// Do not wait for the end.
+        #[arg(long)]
+        no_wait: bool,
+    },
+    /// Ask the server for a tenant's content and write it into a file, sealed under the tenant's key.
+    Export {
+        /// Id of the tenant, or the start of it.
+        tenant: String,
+        /// The file.
+        file: PathBuf,
+    },
+    /// Put a file that `export` wrote in the place of the tenant's database; a sync then makes it equal to Jira.
+    Import {
+        /// Id of the tenant, or the start of it.
+        tenant: String,
+        /// The file.
+        file: PathBuf,
+    },
     /// Ask the server to close a tenant, destroy its key and remove its data. Cannot be undone.
     Wipe {
         /// Id of the tenant, in full.
@@ -56,41 +89,65 @@ pub enum Verb {
 /// # Errors
 /// When there is no such tenant, or the job failed.
 pub async fn run(env: &Env, verb: Verb) -> anyhow::Result<()> {
-    let (control, data_dir) = open(env)?;
+    let service = open(env)?;
     match verb {
-        Verb::List => list(&control).await,
-        Verb::Show { tenant } => show(&control, &data_dir, &find(&control, &tenant).await?).await,
+        Verb::List => list(&service).await,
+        Verb::Show { tenant } => show(&service, &service.find(&tenant).await?).await,
         Verb::Sync { tenant, full, no_wait } => {
-            let found = find(&control, &tenant).await?;
-            anyhow::ensure!(found.state != CLOSED, "the tenant is closed");
+            let found = service.find_open(&tenant).await?;
             let kind = if full { Kind::SyncFull } else { Kind::SyncIncremental };
-            ask(&control, &data_dir, &found.tenant_id, kind, no_wait).await
+            service.ask(&found.tenant_id, kind, "", no_wait).await
+        }
+        Verb::Move { tenant, to, no_wait, .. } => {
+            let tenants = match tenant {
+                Some(tenant) => vec![service.find_open(&tenant).await?],
+                None => service.all_open().await?,
+            };
+            for found in tenants {
+                output::line(format!("{} to {to}", found.tenant_id));
+                service.ask(&found.tenant_id, Kind::Move, &to, no_wait).await?;
+            }
+            Ok(())
+        }
+        Verb::Export { tenant, file } => {
+            transfer::export(env, &service, &service.find_open(&tenant).await?.tenant_id, &file).await
+        }
+        Verb::Import { tenant, file } => {
+            transfer::import(env, &service, &service.find_open(&tenant).await?.tenant_id, &file).await
         }
         Verb::Wipe { tenant, yes, no_wait } => {
-            let found = find(&control, &tenant).await?;
+            let found = service.find(&tenant).await?;
             anyhow::ensure!(found.tenant_id == tenant, "give the id in full: {}", found.tenant_id);
             anyhow::ensure!(
                 yes,
                 "this destroys the key and all data of {} for ever; say --yes if you mean it",
                 found.base_url
             );
-            ask(&control, &data_dir, &found.tenant_id, Kind::Wipe, no_wait).await
+            service.ask(&found.tenant_id, Kind::Wipe, "", no_wait).await
         }
     }
 }
 
-/// The control database of the data folder, which has to be there.
+/// The control database and where everything else is, as the command line sees it.
+pub struct Service {
+    /// Installations, jobs, receipts.
+    pub control: Arc<Db>,
+    /// As configured.
+    pub storage: Storage,
+}
+
+/// The service that the environment names, which has to be there.
 ///
 /// # Errors
 /// When there is none.
-pub fn open(env: &Env) -> anyhow::Result<(Arc<Db>, PathBuf)> {
-    let data_dir = Storage::from_env(env)?.data_dir;
+pub fn open(env: &Env) -> anyhow::Result<Service> {
+    let storage = Storage::from_env(env)?;
     anyhow::ensure!(
-        app::control_path(&data_dir).exists(),
+        storage.shared.is_some() || databases::control_path(&storage.data_dir).exists(),
         "there is no Hourbook data in {} (HOURBOOK_DATA_DIR)",
-        data_dir.display()
+        storage.data_dir.display()
     );
-    Ok((app::open_control(&data_dir)?, data_dir))
+    Ok(Service { control: databases::open_control(&storage)?, storage })
 }
 
 /// `hourbook keys renew`.
@@ -98,45 +155,126 @@ pub fn open(env: &Env) -> anyhow::Result<(Arc<Db>, PathBuf)> {
 /// # Errors
 /// When there is no such tenant, or the job failed.
 pub async fn renew(env: &Env, tenant: &str, no_wait: bool) -> anyhow::Result<()> {
-    let (control, data_dir) = open(env)?;
-    let found = find(&control, tenant).await?;
-    anyhow::ensure!(found.state != CLOSED, "the tenant is closed");
-    ask(&control, &data_dir, &found.tenant_id, Kind::Reseal, no_wait).await
+    let service = open(env)?;
+    let found = service.find_open(tenant).await?;
+    service.ask(&found.tenant_id, Kind::Reseal, "", no_wait).await
 }
 
-/// The tenant that an id, or the start of one, names.
-///
-/// # Errors
-/// When there is none or more than one.
-pub async fn find(control: &Db, id: &str) -> anyhow::Result<Installation> {
-    let all = control.read(installations::all).await?;
-    let mut fitting = all.into_iter().filter(|found| found.tenant_id.starts_with(id));
-    let found =
-        fitting.next().with_context(|| format!("there is no tenant {id}; see `hourbook tenant list`"))?;
-    if fitting.next().is_some() {
-        bail!("more than one tenant begins with {id}");
+impl Service {
+    /// The tenant that an id, or the start of one, names.
+    ///
+    /// # Errors
+    /// When there is none or more than one.
+    pub async fn find(&self, id: &str) -> anyhow::Result<Installation> {
+        let all = self.control.read(installations::all).await?;
+        let mut fitting = all.into_iter().filter(|found| found.tenant_id.starts_with(id));
+        let found =
+            fitting.next().with_context(|| format!("there is no tenant {id}; see `hourbook tenant list`"))?;
+        if fitting.next().is_some() {
+            bail!("more than one tenant begins with {id}");
+        }
+        Ok(found)
     }
-    Ok(found)
+
+    /// The same, if it is not closed.
+    ///
+    /// # Errors
+    /// When there is none, more than one, or it is closed.
+    pub async fn find_open(&self, id: &str) -> anyhow::Result<Installation> {
+        let found = self.find(id).await?;
+        anyhow::ensure!(found.state != CLOSED, "the tenant is closed");
+        Ok(found)
+    }
+
+    /// All tenants that are not closed.
+    ///
+    /// # Errors
+    /// When the control database fails.
+    pub async fn all_open(&self) -> anyhow::Result<Vec<Installation>> {
+        let mut all = self.control.read(installations::all).await?;
+        all.retain(|found| found.state != CLOSED);
+        Ok(all)
+    }
+
+    /// Leaves a job for the server and follows it.
+    ///
+    /// # Errors
+    /// When the job failed.
+    pub async fn ask(&self, tenant_id: &str, kind: Kind, subject: &str, no_wait: bool) -> anyhow::Result<()> {
+        let (id, about, now) = (tenant_id.to_owned(), subject.to_owned(), Clock::system().now_ms());
+        let job_id = self
+            .control
+            .write(move |conn| jobs::enqueue(conn, &kind.for_tenant(&id, &about, now), now))
+            .await?;
+        output::line(format!("job {job_id} ({}) is waiting for the server", kind.name()));
+        if no_wait {
+            return Ok(());
+        }
+        let bar =
+            ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}")?);
+        bar.enable_steady_tick(Duration::from_millis(120));
+        loop {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let job = self.control.read(move |conn| jobs::find(conn, job_id)).await?;
+            // A wipe that had to close the tenant first is followed by another, which removes this job's trace.
+            let Some(job) = job else { break };
+            match job.state.as_str() {
+                "done" => break,
+                "failed" => bail!("job {job_id} failed: {}", job.error.unwrap_or_default()),
+                state => bar.set_message(self.progress(tenant_id, state, job.error)?),
+            }
+        }
+        bar.finish_and_clear();
+        output::line(format!("job {job_id} is done"));
+        Ok(())
+    }
+
+    /// What to show of a job that is not done: how far its sync is, or why the last try failed.
+    fn progress(&self, tenant_id: &str, state: &str, error: Option<String>) -> anyhow::Result<String> {
+        if let Some(error) = error {
+            return Ok(format!("{state}, last try: {error}"));
+        }
+        let run = tenant::latest_run(&crate::tenants::folder(&self.storage.data_dir, tenant_id))?;
+        Ok(match run.filter(|run| run.state == "running") {
+            Some(run) => format!(
+                "{} sync: {} pages, {} written, {} deleted",
+                run.kind, run.pages, run.written, run.deleted
+            ),
+            None => state.to_owned(),
+        })
+    }
 }
 
-async fn list(control: &Db) -> anyhow::Result<()> {
-    let all = control.read(installations::all).await?;
+async fn list(service: &Service) -> anyhow::Result<()> {
+    let all = service.control.read(installations::all).await?;
     if all.is_empty() {
         output::line("Nobody has installed Hourbook yet.");
         return Ok(());
     }
-    let mut rows = vec![["TENANT", "STATE", "SINCE", "SITE"].map(str::to_owned).to_vec()];
-    rows.extend(
-        all.into_iter().map(|found| {
-            vec![found.tenant_id, found.state, time::rfc3339(found.state_since), found.base_url]
-        }),
-    );
+    let placed = service.control.read(placements::all).await?;
+    let mut rows = vec![["TENANT", "STATE", "SINCE", "DATABASE", "SITE"].map(str::to_owned).to_vec()];
+    rows.extend(all.into_iter().map(|found| {
+        let at = placed.iter().find(|placement| placement.tenant_id == found.tenant_id);
+        let at = at.map_or(FILES, |placement| &placement.server).to_owned();
+        vec![found.tenant_id, found.state, time::rfc3339(found.state_since), at, found.base_url]
+    }));
     output::table(&rows);
     Ok(())
 }
 
-async fn show(control: &Db, data_dir: &Path, found: &Installation) -> anyhow::Result<()> {
-    let inventory = tenant::inventory(&crate::tenants::folder(data_dir, &found.tenant_id))?;
+async fn show(service: &Service, found: &Installation) -> anyhow::Result<()> {
+    let id = found.tenant_id.clone();
+    let (placement, held) = service
+        .control
+        .read(move |conn| Ok((placements::find(conn, &id)?, placements::held(conn, &id)?)))
+        .await?;
+    let inventory = match &placement {
+        Some(placement) => {
+            let server = Servers::new(&service.storage).get(&placement.server)?;
+            tenant::inventory_on(&server, &placement.database_name)?
+        }
+        None => tenant::inventory(&crate::tenants::folder(&service.storage.data_dir, &found.tenant_id))?,
+    };
     let mut rows: Vec<Vec<String>> = [
         ("tenant", found.tenant_id.clone()),
         ("site", found.base_url.clone()),
@@ -145,89 +283,30 @@ async fn show(control: &Db, data_dir: &Path, found: &Installation) -> anyhow::Re
         ("since", time::rfc3339(found.state_since)),
         ("installed", time::rfc3339(found.installed_at)),
         ("region", found.region.clone()),
+        (
+            "database",
+            placement.map_or_else(|| FILES.into(), |at| format!("{} {}", at.server, at.database_name)),
+        ),
         ("backup", found.backup_at.map_or_else(|| "none yet".into(), time::rfc3339)),
-        ("read back", found.backup_checked_at.map_or_else(|| "never".into(), time::rfc3339)),
+        ("restored as a drill", found.backup_checked_at.map_or_else(|| "never".into(), time::rfc3339)),
         ("worklogs", inventory.worklogs.to_string()),
-        ("files", format!("{} ({} bytes)", inventory.files, inventory.bytes)),
+        ("size", format!("{} bytes", inventory.bytes)),
     ]
     .map(|(name, value)| vec![name.to_owned(), value])
     .to_vec();
+    if let Some(held) = held {
+        let since = time::rfc3339(held.since);
+        rows.push(vec!["held back".into(), format!("{} since {since}: {}", held.kind, held.reason)]);
+    }
     let id = found.tenant_id.clone();
-    for job in control.read(move |conn| jobs::open_of_tenant(conn, &id)).await? {
+    for job in service.control.read(move |conn| jobs::open_of_tenant(conn, &id)).await? {
         let error = job.error.map(|error| format!(": {error}")).unwrap_or_default();
         rows.push(vec!["job".into(), format!("{} {} {}{error}", job.id, job.kind, job.state)]);
     }
     let id = found.tenant_id.clone();
-    if let Some(receipt) = control.read(move |conn| receipts::of_tenant(conn, &id)).await? {
+    if let Some(receipt) = service.control.read(move |conn| receipts::of_tenant(conn, &id)).await? {
         rows.push(vec!["receipt".into(), format!("/receipts/{}", receipt.receipt_id)]);
     }
     output::table(&rows);
     Ok(())
-}
-
-/// Leaves a job for the server and follows it.
-///
-/// # Errors
-/// When the job failed.
-pub async fn ask(
-    control: &Db,
-    data_dir: &Path,
-    tenant_id: &str,
-    kind: Kind,
-    no_wait: bool,
-) -> anyhow::Result<()> {
-    ask_about(control, data_dir, tenant_id, kind, "", no_wait).await
-}
-
-/// The same, for a job with a subject.
-///
-/// # Errors
-/// When the job failed.
-pub async fn ask_about(
-    control: &Db,
-    data_dir: &Path,
-    tenant_id: &str,
-    kind: Kind,
-    subject: &str,
-    no_wait: bool,
-) -> anyhow::Result<()> {
-    let (id, about, now) = (tenant_id.to_owned(), subject.to_owned(), Clock::system().now_ms());
-    let job_id =
-        control.write(move |conn| jobs::enqueue(conn, &kind.for_tenant(&id, &about, now), now)).await?;
-    output::line(format!("job {job_id} ({}) is waiting for the server", kind.name()));
-    if no_wait {
-        return Ok(());
-    }
-    let bar =
-        ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}")?);
-    bar.enable_steady_tick(Duration::from_millis(120));
-    loop {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        let job = control.read(move |conn| jobs::find(conn, job_id)).await?;
-        // A wipe that had to close the tenant first is followed by another, which removes this job's trace.
-        let Some(job) = job else { break };
-        match job.state.as_str() {
-            "done" => break,
-            "failed" => bail!("job {job_id} failed: {}", job.error.unwrap_or_default()),
-            state => bar.set_message(progress(data_dir, tenant_id, state, job.error)?),
-        }
-    }
-    bar.finish_and_clear();
-    output::line(format!("job {job_id} is done"));
-    Ok(())
-}
-
-/// What to show of a job that is not done: how far its sync is, or why the last try failed.
-fn progress(data_dir: &Path, tenant_id: &str, state: &str, error: Option<String>) -> anyhow::Result<String> {
-    if let Some(error) = error {
-        return Ok(format!("{state}, last try: {error}"));
-    }
-    let run = tenant::latest_run(&crate::tenants::folder(data_dir, tenant_id))?;
-    Ok(match run.filter(|run| run.state == "running") {
-        Some(run) => format!(
-            "{} sync: {} pages, {} written, {} deleted",
-            run.kind, run.pages, run.written, run.deleted
-        ),
-        None => state.to_owned(),
-    })
 }

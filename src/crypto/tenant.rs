@@ -25,10 +25,19 @@ pub enum Field {
     SharedSecret,
     /// Title, sharing and definition of a saved report.
     SavedReport,
+    /// The password of the role that may use the tenant's database.
+    DatabasePassword,
 }
 
 impl Field {
-    const ALL: [Self; 5] = [Self::Comment, Self::TagName, Self::Event, Self::SharedSecret, Self::SavedReport];
+    const ALL: [Self; 6] = [
+        Self::Comment,
+        Self::TagName,
+        Self::Event,
+        Self::SharedSecret,
+        Self::SavedReport,
+        Self::DatabasePassword,
+    ];
 
     /// Table and column: bound to the record, and the purpose of the subkey.
     fn name(self) -> &'static str {
@@ -38,6 +47,7 @@ impl Field {
             Self::Event => "events.body",
             Self::SharedSecret => "installations.shared_secret",
             Self::SavedReport => "saved_reports.definition",
+            Self::DatabasePassword => "placements.password",
         }
     }
 }

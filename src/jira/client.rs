@@ -110,6 +110,11 @@ impl Jira {
         self.skews.lock().remove(tenant_id);
     }
 
+    /// Forgets tokens of all people: what is known of quotas and clocks still holds.
+    pub fn forget_all(&self) {
+        self.user_tokens.forget_all();
+    }
+
     /// By how much a site's clock is ahead of ours, ms, as it last said; 0 where they agree or nothing is known.
     /// Times in tokens are told and checked by the site's clock, so that neither has to be right.
     pub fn skew_ms(&self, tenant_id: &str) -> i64 {

@@ -8,6 +8,7 @@
 
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -142,6 +143,8 @@ struct State {
 pub struct Meter {
     points_per_hour: i64,
     calls_per_second: i64,
+    /// Nodes among which both are shared.
+    nodes: AtomicI64,
     state: Mutex<State>,
 }
 
@@ -149,18 +152,27 @@ impl Meter {
     /// A meter for an app with that many points an hour, and that many calls a second of a tenant to an endpoint;
     /// PUT and DELETE get half of it, as Jira does.
     pub fn new(points_per_hour: i64, calls_per_second: i64) -> Self {
-        Self { points_per_hour, calls_per_second, state: Mutex::new(State::default()) }
+        Self { points_per_hour, calls_per_second, nodes: AtomicI64::new(1), state: Mutex::default() }
     }
 
     /// Between two calls of an endpoint on average, in microseconds.
     fn interval_us(&self, endpoint: &str) -> i64 {
         let halved = endpoint.starts_with("PUT") || endpoint.starts_with("DELETE");
-        1_000_000 * if halved { 2 } else { 1 } / self.calls_per_second.max(1)
+        1_000_000 * if halved { 2 } else { 1 } / self.share_of(self.calls_per_second)
     }
 
-    /// Points an hour.
+    /// So many nodes call Jira: each keeps to its part of what Jira takes from all of them.
+    pub fn share_among(&self, nodes: usize) {
+        self.nodes.store(i64::try_from(nodes).unwrap_or(i64::MAX), Ordering::Relaxed);
+    }
+
+    fn share_of(&self, whole: i64) -> i64 {
+        (whole / self.nodes.load(Ordering::Relaxed).max(1)).max(1)
+    }
+
+    /// Points an hour of this node.
     pub fn points_per_hour(&self) -> i64 {
-        self.points_per_hour
+        self.share_of(self.points_per_hour)
     }
 
     /// Lets a call pass, or tells how long it has to wait.
@@ -173,10 +185,10 @@ impl Meter {
         if held > now_ms {
             return Admission::Held { until_ms: held };
         }
-        let left = self.points_per_hour - all.certain;
+        let left = self.points_per_hour() - all.certain;
         let left = reported.map_or(left, |reported| reported.min(left));
         let most = self.most(ask.class, tenant.used.certain < NEWCOMER);
-        if left <= self.points_per_hour - most {
+        if left <= self.points_per_hour() - most {
             return Admission::Held { until_ms: next_hour(now_ms) };
         }
         let interval_us = self.interval_us(ask.endpoint);
@@ -191,7 +203,7 @@ impl Meter {
     /// Points of an hour that a class may use.
     fn most(&self, class: Class, newcomer: bool) -> i64 {
         #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a share of points")]
-        let most = (self.points_per_hour as f64 * class.share(newcomer)) as i64;
+        let most = (self.points_per_hour() as f64 * class.share(newcomer)) as i64;
         most
     }
 

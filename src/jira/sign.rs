@@ -102,6 +102,11 @@ impl UserTokens {
         of_tenant.iter().for_each(|key| self.tokens.invalidate(key.as_ref()));
     }
 
+    /// Forgets all tokens.
+    pub fn forget_all(&self) {
+        self.tokens.invalidate_all();
+    }
+
     /// A bearer token for a person, remembered until shortly before it expires.
     ///
     /// Called only inside a request that was proved to be this person's.

@@ -10,6 +10,7 @@ use crate::{backup, config, lifecycle, sync};
 use anyhow::Context;
 use hourbook_store::control::jobs::{self, Job};
 use hourbook_store::error::Error as StoreError;
+use hourbook_store::tenant::fences::Fence;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -24,14 +25,8 @@ const TRIES: i32 = 12;
 /// Longest pause between two tries, ms.
 const LONGEST_PAUSE_MS: i64 = 15 * 60_000;
 
-/// Runs jobs until `stop` is done; what still runs then is left to the next start.
+/// Runs jobs until `stop` is done; what still runs then waits again, for another node or the next start.
 pub async fn run(app: Arc<App>, mut stop: tokio::sync::watch::Receiver<bool>) {
-    let now = app.clock.now_ms();
-    match app.control.write(move |conn| jobs::requeue_interrupted(conn, now)).await {
-        Ok(0) => {}
-        Ok(count) => tracing::info!(count, "interrupted jobs wait again"),
-        Err(error) => tracing::error!(%error, "interrupted jobs could not be put back"),
-    }
     let slots = Arc::new(Semaphore::new(AT_ONCE));
     let long_slots = Arc::new(Semaphore::new(LONG_AT_ONCE));
     let mut running = JoinSet::new();
@@ -62,7 +57,8 @@ pub async fn run(app: Arc<App>, mut stop: tokio::sync::watch::Receiver<bool>) {
 async fn claim(app: &App, also_long: bool) -> Option<Job> {
     let now = app.clock.now_ms();
     let but: Vec<&str> = Kind::LONG.iter().filter(|_| !also_long).map(|kind| kind.name()).collect();
-    match app.control.write(move |conn| jobs::claim(conn, now, &but)).await {
+    let node = app.nodes.id().to_owned();
+    match app.control.write(move |conn| jobs::claim(conn, &node, now, &but)).await {
         Ok(job) => job,
         Err(error) => {
             tracing::error!(%error, "no job could be claimed");
@@ -93,6 +89,7 @@ async fn dispatch(app: &Arc<App>, job: &Job) -> anyhow::Result<()> {
         return of_the_system(app, kind).await;
     }
     let Some(tenant) = app.tenants.by_id(&job.tenant_id).await? else { return Ok(()) };
+    let tenant = Arc::new(tenant.with_fence(Some(Fence { lane: job.lane.clone(), token: job.fence })));
     if kind == Kind::Probe {
         return lifecycle::suspend::probe(app, &tenant).await;
     }
@@ -100,8 +97,8 @@ async fn dispatch(app: &Arc<App>, job: &Job) -> anyhow::Result<()> {
         return Ok(());
     }
     let Err(error) = for_tenant(app, &tenant, kind, &job.subject).await else { return Ok(()) };
-    // Closed in the middle: the wipe takes over.
-    if matches!(error.downcast_ref(), Some(StoreError::Closed)) {
+    // Closed in the middle: the wipe takes over. Or another node has.
+    if matches!(error.downcast_ref(), Some(StoreError::Closed | StoreError::Fenced)) {
         return Ok(());
     }
     if let Some(refusal) = jira_cause(&error)
@@ -125,11 +122,14 @@ async fn for_tenant(app: &Arc<App>, tenant: &Arc<Tenant>, kind: Kind, subject: &
         Kind::Backup => backup::tenant::run(app, tenant).await,
         Kind::Restore => backup::tenant::restore(app, tenant, subject).await,
         Kind::Reseal => lifecycle::reseal::run(app, tenant).await,
+        Kind::Export => backup::tenant::export(app, tenant, subject).await,
+        Kind::Move => lifecycle::moving::run(app, tenant, subject).await,
+        Kind::Drill => backup::tenant::drill(app, tenant).await,
         Kind::Probe | Kind::SystemBackup | Kind::Rewrap | Kind::Wipe => Ok(()),
     }
 }
 
-async fn of_the_system(app: &App, kind: Kind) -> anyhow::Result<()> {
+async fn of_the_system(app: &Arc<App>, kind: Kind) -> anyhow::Result<()> {
     if kind == Kind::Rewrap {
         if let Some(file) = &app.config.master_keys_file {
             let keys = config::read_master_keys(file).map_err(anyhow::Error::msg)?;
@@ -145,20 +145,22 @@ async fn of_the_system(app: &App, kind: Kind) -> anyhow::Result<()> {
 /// Notes how a job ended and whether it is tried again.
 async fn settle(app: &App, job: &Job, result: anyhow::Result<()>) {
     let now = app.clock.now_ms();
-    let (id, kind) = (job.id, job.kind.as_str());
+    let (ended, kind) = (job.clone(), job.kind.as_str());
     let noted = match result {
         Ok(()) => {
             app.metrics.jobs.with_label_values(&[kind, "done"]).inc();
-            app.control.write(move |conn| jobs::finish(conn, id, now)).await
+            app.control.write(move |conn| jobs::finish(conn, &ended, now).map(drop)).await
         }
         Err(error) => {
             let text = format!("{error:#}");
-            // A wipe is never given up, nor what only waits for its quota; everything else comes back by schedule.
-            let waits = matches!(jira_cause(&error), Some(JiraError::RateLimited { .. }));
+            // A wipe is never given up, nor what only waits for its quota or database; everything else comes back by
+            // schedule.
+            let waits = matches!(jira_cause(&error), Some(JiraError::RateLimited { .. }))
+                || matches!(error.downcast_ref(), Some(StoreError::Held | StoreError::Unavailable(_)));
             if job.attempts >= TRIES && kind != Kind::Wipe.name() && !waits {
                 tracing::error!(error = text, "job given up");
                 app.metrics.jobs.with_label_values(&[kind, "failed"]).inc();
-                app.control.write(move |conn| jobs::fail(conn, id, now, &text)).await
+                app.control.write(move |conn| jobs::fail(conn, &ended, now, &text)).await
             } else {
                 tracing::warn!(error = text, attempts = job.attempts, "job will be tried again");
                 app.metrics.jobs.with_label_values(&[kind, "retried"]).inc();

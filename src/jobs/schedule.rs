@@ -7,13 +7,18 @@ use crate::backup;
 use crate::lifecycle::{forget, suspend, uninstalled};
 use crate::reports::export::stored;
 use anyhow::Context;
-use hourbook_store::control::{installations, jobs};
+use hourbook_store::conn::Conn;
+use hourbook_store::control::installations::{self, Due};
+use hourbook_store::control::{jobs, nodes, notices, taken};
+use hourbook_store::error::Result;
 use std::sync::Arc;
 use tokio_cron_scheduler::{Job, JobScheduler};
 
 const DAY_MS: i64 = 86_400_000;
 /// Identifiers of webhooks are remembered for longer than Jira keeps trying.
 const IDENTIFIERS_KEPT_MS: i64 = 4 * DAY_MS;
+/// Housekeeping by the hour, with some minutes for clocks that differ.
+const TIDY_MS: i64 = 55 * 60_000;
 /// Ended jobs are remembered for the operator.
 const JOBS_KEPT_MS: i64 = 7 * DAY_MS;
 
@@ -43,7 +48,7 @@ pub async fn start(app: &Arc<App>) -> anyhow::Result<JobScheduler> {
             let app = house.upgrade();
             Box::pin(async move {
                 if let Some(app) = app {
-                    tidy(&app).await;
+                    tidy_in_turn(&app).await;
                 }
             })
         })?)
@@ -58,50 +63,49 @@ async fn enqueue_due(app: &Arc<App>) {
         tracing::error!(error = format!("{error:#}"), "suspended installations could not be looked at");
     }
     let now = app.clock.now_ms();
-    if let Err(error) = enqueue_backups(app, now).await {
-        tracing::error!(error = format!("{error:#}"), "due backups could not be enqueued");
-    }
-    let due = match app.control.read(move |conn| installations::due(conn, now)).await {
-        Ok(due) => due,
-        Err(error) => return tracing::error!(%error, "due syncs could not be found"),
-    };
-    for turn in due {
-        let kind = if turn.reconcile { Kind::SyncReconcile } else { Kind::SyncIncremental };
-        if let Err(error) = plan_and_enqueue(app, &turn.tenant_id, kind, now).await {
-            tracing::error!(%error, tenant.id = turn.tenant_id, "a due sync could not be enqueued");
+    let (secs, backups) = (app.config.incremental_secs, app.config.backups.clone());
+    // Found, planned anew and enqueued in one transaction: whatever nodes there are, a turn comes once.
+    let enqueued = app.control.write(move |conn| {
+        let mut enqueued = 0;
+        for tenant_id in installations::backups_due(conn, now)? {
+            let next = backup::tenant::next_night(&backups, &tenant_id, now);
+            installations::schedule_backup(conn, &tenant_id, next)?;
+            jobs::enqueue(conn, &Kind::Backup.for_tenant(&tenant_id, "", now), now)?;
+            enqueued += 1;
         }
+        for turn in installations::due(conn, now)? {
+            plan_and_enqueue(conn, &turn, secs, now)?;
+            enqueued += 1;
+        }
+        Ok(enqueued)
+    });
+    match enqueued.await {
+        Ok(0) => {}
+        Ok(_) => app.wake.now(),
+        Err(error) => tracing::error!(%error, "what is due could not be enqueued"),
     }
 }
 
-/// Enqueues the backups that are due.
-async fn enqueue_backups(app: &Arc<App>, now: i64) -> anyhow::Result<()> {
-    for tenant_id in app.control.read(move |conn| installations::backups_due(conn, now)).await? {
-        let next = backup::tenant::next_night(&app.config.backups, &tenant_id, now);
-        app.control
-            .write(move |conn| {
-                installations::schedule_backup(conn, &tenant_id, next)?;
-                jobs::enqueue(conn, &Kind::Backup.for_tenant(&tenant_id, "", now), now)
-            })
-            .await?;
-        app.wake.now();
+fn plan_and_enqueue(conn: &mut Conn, turn: &Due, secs: i64, now: i64) -> Result<()> {
+    let id = &turn.tenant_id;
+    let rhythm = installations::find(conn, id)?.map_or(secs, |found| found.incremental_secs);
+    installations::schedule_incremental(conn, id, now + rhythm * 1000, rhythm)?;
+    if turn.reconcile {
+        installations::schedule_reconcile(conn, id, now + DAY_MS)?;
     }
+    let kind = if turn.reconcile { Kind::SyncReconcile } else { Kind::SyncIncremental };
+    jobs::enqueue(conn, &kind.for_tenant(id, "", now), now)?;
     Ok(())
 }
 
-async fn plan_and_enqueue(app: &App, tenant_id: &str, kind: Kind, now: i64) -> anyhow::Result<()> {
-    let (id, secs) = (tenant_id.to_owned(), app.config.incremental_secs);
-    app.control
-        .write(move |conn| {
-            let rhythm = installations::find(conn, &id)?.map_or(secs, |found| found.incremental_secs);
-            installations::schedule_incremental(conn, &id, now + rhythm * 1000, rhythm)?;
-            if kind == Kind::SyncReconcile {
-                installations::schedule_reconcile(conn, &id, now + DAY_MS)?;
-            }
-            Ok(())
-        })
-        .await?;
-    enqueue(app, tenant_id, kind, "").await?;
-    Ok(())
+/// Housekeeping, by one node for all.
+async fn tidy_in_turn(app: &Arc<App>) {
+    let now = app.clock.now_ms();
+    match app.control.write(move |conn| nodes::take_duty(conn, "tidy", TIDY_MS, now)).await {
+        Ok(true) => tidy(app).await,
+        Ok(false) => {}
+        Err(error) => tracing::error!(%error, "housekeeping could not begin"),
+    }
 }
 
 /// Housekeeping. One thing that fails does not keep the others from their turn.
@@ -116,26 +120,24 @@ pub async fn tidy(app: &Arc<App>) {
         "identifiers",
         app.inbox.forget_before(now - IDENTIFIERS_KEPT_MS).await.map(drop).map_err(Into::into),
     );
-    let pruned = app.control.write(move |conn| jobs::prune(conn, now - JOBS_KEPT_MS)).await;
-    told("jobs", pruned.map(drop).map_err(Into::into));
+    let pruned = app.control.write(move |conn| {
+        jobs::prune(conn, now - JOBS_KEPT_MS)?;
+        notices::prune(conn, now - DAY_MS)?;
+        taken::prune(conn, now)
+    });
+    told("jobs", pruned.await.map(drop).map_err(Into::into));
     told("closings", uninstalled::finish(app).await.map_err(Into::into));
     told("account information", forget::run(app).await.map(drop));
     told("system backups", system_backups(app, now).await);
-    let folder = app.config.storage.data_dir.clone();
-    let exports = tokio::task::spawn_blocking(move || stored::tidy(&folder, now)).await;
-    told("exports", exports.map_err(Into::into).and_then(|removed| removed).map(drop));
+    told("exports", stored::tidy(app, now).await.map(drop));
     told("alarms", backup_alarms(app, now).await);
 }
 
 /// A new backup of the keyring and the control database a quarter of the day, and none older than two days.
 async fn system_backups(app: &Arc<App>, now: i64) -> anyhow::Result<()> {
-    let backups = app.config.backups.clone();
-    let newest = tokio::task::spawn_blocking(move || -> anyhow::Result<Option<i64>> {
-        backup::system::prune(&backups, now)?;
-        let newest = backup::list(&backups.of_system("keyring"))?.pop();
-        Ok(newest.map(|found| found.header.created_at))
-    });
-    if newest.await??.is_none_or(|at| at < now - DAY_MS / 4) {
+    backup::system::prune(&app.vault, now).await?;
+    let newest = backup::list(&app.vault, &backup::of_system("keyring")).await?.pop();
+    if newest.is_none_or(|found| found.created_at < now - DAY_MS / 4) {
         enqueue(app, "", Kind::SystemBackup, "").await?;
     }
     Ok(())

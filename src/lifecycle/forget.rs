@@ -4,7 +4,7 @@
 use crate::app::App;
 use crate::backup;
 use crate::jobs::Kind;
-use hourbook_store::control::{installations, jobs, receipts};
+use hourbook_store::control::{installations, jobs, notices, placements, receipts};
 
 /// How long account information stays, ms.
 pub const ACCOUNT_KEPT_MS: i64 = 30 * 86_400_000;
@@ -28,6 +28,8 @@ pub async fn run(app: &App) -> anyhow::Result<usize> {
                     return Ok(false);
                 }
                 jobs::delete_all(conn, &id)?;
+                notices::forget(conn, &id)?;
+                placements::remove(conn, &id)?;
                 installations::remove(conn, &id)?;
                 Ok(true)
             })
@@ -38,9 +40,8 @@ pub async fn run(app: &App) -> anyhow::Result<usize> {
         }
     }
     if forgotten > 0 {
-        app.control.truncate_wal().await?;
-        let backups = app.config.backups.clone();
-        tokio::task::spawn_blocking(move || backup::system::forget_control(&backups)).await??;
+        app.control.scrub(&["installations", "jobs", "notices"]).await?;
+        backup::system::forget_control(&app.vault).await?;
         let again = Kind::SystemBackup.for_tenant("", "", now);
         app.control.write(move |conn| jobs::enqueue(conn, &again, now).map(drop)).await?;
         tracing::info!(forgotten, "account information is removed, 30 days after the end");

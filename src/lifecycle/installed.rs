@@ -12,9 +12,11 @@ use crate::tenants::{self, Tenant};
 use hourbook_crypto::nonce;
 use hourbook_store::control::installations::{self, ACTIVE, Installation, Renewal};
 use hourbook_store::control::jobs;
+use hourbook_store::control::notices::{self, What};
 use hourbook_store::error::Error;
 use rand::Rng;
 use secrecy::{ExposeSecret, SecretString};
+use std::sync::Arc;
 
 /// How long requests signed with the secret before a rotation are still taken, ms.
 const GRACE_MS: i64 = 5 * 60_000;
@@ -101,8 +103,10 @@ async fn create(app: &App, call: &Installed, base_url: &str) -> Result<(), Error
         backup_checked_at: None,
         tenant_id: tenant_id.clone(),
     };
+    let servers = Arc::clone(&app.servers);
     let added = app.control.write(move |conn| {
         installations::insert(conn, &installation)?;
+        servers.place(conn, &installation.tenant_id)?;
         jobs::enqueue(conn, &Kind::SyncFull.for_tenant(&installation.tenant_id, "", now), now)?;
         jobs::enqueue(conn, &Kind::SystemBackup.for_tenant("", "", now + SOON_MS), now)?;
         Ok(())
@@ -143,10 +147,11 @@ async fn renew(app: &App, tenant: &Tenant, call: &Installed, base_url: &str) -> 
     };
     // Whoever was away may have missed anything; else a look at what is new is enough.
     let kind = if tenant.active { Kind::SyncIncremental } else { Kind::SyncReconcile };
-    let id = tenant.id.clone();
+    let (id, client_key) = (tenant.id.clone(), tenant.client_key.clone());
     app.control
         .write(move |conn| {
             installations::renew(conn, &id, &renewal)?;
+            notices::post(conn, What::Changed, &id, &client_key, now)?;
             jobs::enqueue(conn, &kind.for_tenant(&id, "", now), now)?;
             Ok(())
         })

@@ -8,6 +8,7 @@ use crate::jira::error::JiraError;
 use crate::jira::meter::Class;
 use crate::jobs::Kind;
 use crate::tenants::Tenant;
+use hourbook_store::control::notices::{self, What};
 use hourbook_store::control::{installations, jobs};
 
 /// Days that a suspended installation is kept.
@@ -49,11 +50,13 @@ pub fn in_words(reason: Option<&str>) -> &'static str {
 /// When the control database fails.
 pub async fn refused(app: &App, tenant: &Tenant, reason: &'static str) -> anyhow::Result<()> {
     let (id, proof, now) = (tenant.id.clone(), tenant.sealed_secret.clone(), app.clock.now_ms());
+    let key = tenant.client_key.clone();
     let suspended = app
         .control
         .write(move |conn| {
             let suspended = installations::suspend_refused(conn, &id, &proof, reason, now)?;
             if suspended {
+                notices::post(conn, What::Gone, &id, &key, now)?;
                 installations::schedule_probe(conn, &id, now + PROBE_MS)?;
             }
             Ok(suspended)
@@ -92,12 +95,13 @@ pub async fn probe(app: &App, tenant: &Tenant) -> anyhow::Result<()> {
 
 /// Whoever was away may have missed anything, so everything is compared.
 async fn resume(app: &App, tenant: &Tenant) -> anyhow::Result<()> {
-    let (id, now) = (tenant.id.clone(), app.clock.now_ms());
+    let (id, key, now) = (tenant.id.clone(), tenant.client_key.clone(), app.clock.now_ms());
     let resumed = app
         .control
         .write(move |conn| {
             let resumed = installations::resume(conn, &id, now)?;
             if resumed {
+                notices::post(conn, What::Changed, &id, &key, now)?;
                 jobs::enqueue(conn, &Kind::SyncReconcile.for_tenant(&id, "", now), now)?;
             }
             Ok(resumed)

@@ -7,6 +7,7 @@ use crate::error::AppResult;
 use crate::jobs::Kind;
 use hourbook_store::control::installations::{self, CLOSED};
 use hourbook_store::control::jobs;
+use hourbook_store::control::notices::{self, What};
 use std::collections::{HashMap, HashSet};
 
 /// A key without an installation for so long, ms, was left behind by a crash in the middle of an installation.
@@ -37,9 +38,10 @@ pub async fn close(app: &App, tenant_id: &str, client_key: &str) -> AppResult<()
     let destroyed_at = app.keyring.destroy(tenant_id, now).await?;
     app.forget(tenant_id, client_key);
     step("closed");
-    let id = tenant_id.to_owned();
+    let (id, key) = (tenant_id.to_owned(), client_key.to_owned());
     app.control
         .write(move |conn| {
+            notices::post(conn, What::Gone, &id, &key, now)?;
             if installations::close(conn, &id, destroyed_at)? {
                 jobs::drop_waiting(conn, &id, Kind::Wipe.lane())?;
                 jobs::enqueue(conn, &Kind::Wipe.for_tenant(&id, "", now), now)?;
@@ -49,7 +51,7 @@ pub async fn close(app: &App, tenant_id: &str, client_key: &str) -> AppResult<()
         .await?;
     app.forget(tenant_id, client_key);
     // The old pages with the sealed secrets must not live on in the log.
-    app.control.truncate_wal().await?;
+    app.control.scrub(&["installations"]).await?;
     tracing::info!(tenant.id = tenant_id, "closed, its keys are destroyed");
     app.wake.now();
     Ok(())

@@ -3,17 +3,23 @@
 
 use crate::alarm::{self, Alarm};
 use crate::app::App;
-use crate::backup::{self, SYSTEM_KEPT_MS};
+use crate::backup;
 use crate::jira::time;
+use crate::lifecycle::relocate;
+use crate::nodes;
+use crate::reports::export::stored;
 use crate::tenants;
 use anyhow::{Context, ensure};
 use hourbook_store::control::installations::{self, CLOSED, Installation};
 use hourbook_store::control::jobs::{self, Job};
+use hourbook_store::control::notices::{self, What};
+use hourbook_store::control::placements::Placement;
 use hourbook_store::control::receipts::{self, Receipt};
 use hourbook_store::tenant;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
@@ -56,7 +62,7 @@ struct Progress {
 ///
 /// # Errors
 /// When something could not be removed or is found again.
-pub async fn run(app: &App, job: &Job) -> anyhow::Result<()> {
+pub async fn run(app: &Arc<App>, job: &Job) -> anyhow::Result<()> {
     let result = wipe(app, job).await;
     if result.is_err() && job.attempts >= PATIENCE {
         alarm::raise(app, Alarm::WipeOpen, &job.tenant_id, "a wipe does not end");
@@ -64,7 +70,7 @@ pub async fn run(app: &App, job: &Job) -> anyhow::Result<()> {
     result
 }
 
-async fn wipe(app: &App, job: &Job) -> anyhow::Result<()> {
+async fn wipe(app: &Arc<App>, job: &Job) -> anyhow::Result<()> {
     let id = job.tenant_id.clone();
     let found = app.control.read(move |conn| installations::find(conn, &id)).await?;
     let Some(installation) = found else { return Ok(()) };
@@ -78,16 +84,16 @@ async fn wipe(app: &App, job: &Job) -> anyhow::Result<()> {
         None => Progress::default(),
     };
     let folder = tenants::folder(&app.config.storage.data_dir, &installation.tenant_id);
-    let backups = app.config.backups.of_tenant(&installation.tenant_id);
-    let mut wipe = Wipe { app, installation, folder, backups, progress };
+    let placement = relocate::placement_of(app, &installation.tenant_id).await?;
+    let mut wipe = Wipe { app, installation, folder, placement, progress };
     wipe.work(job).await
 }
 
 struct Wipe<'a> {
-    app: &'a App,
+    app: &'a Arc<App>,
     installation: Installation,
     folder: PathBuf,
-    backups: PathBuf,
+    placement: Option<Placement>,
     progress: Progress,
 }
 
@@ -102,14 +108,19 @@ impl Wipe<'_> {
         self.step("memory");
         app.tenants.close_for_good(&id).await;
         app.forget(&id, &self.installation.client_key);
+        self.forgotten_by_all().await.context("waiting for all nodes to forget it")?;
         self.others_end(job).await?;
-        self.emptied("memory", app.clock.now_ms()).await?;
+        self.emptied("memory of all nodes", app.clock.now_ms()).await?;
         self.step("files");
         remove_folder(self.folder.clone()).await.context("removing the database files")?;
-        self.emptied("database files", app.clock.now_ms()).await?;
+        self.remove_databases().await.context("removing databases and roles on servers")?;
+        self.emptied(self.databases(), app.clock.now_ms()).await?;
         self.step("backups");
-        remove_folder(self.backups.clone()).await.context("removing the backups")?;
-        self.emptied("backups", app.clock.now_ms()).await?;
+        app.vault.remove_all(&backup::of_tenant(&id)).await.context("removing the backups")?;
+        self.emptied("backups and their old versions", app.clock.now_ms()).await?;
+        self.step("exports");
+        app.vault.remove_all(&stored::of_tenant(&id)).await.context("removing exports")?;
+        self.emptied("exports", app.clock.now_ms()).await?;
         self.step("webhooks");
         app.inbox.wipe(&id).await.context("removing queued webhooks")?;
         self.emptied("queued webhooks", app.clock.now_ms()).await?;
@@ -122,7 +133,7 @@ impl Wipe<'_> {
         self.ask_again().await?;
         self.step("receipt");
         self.write_receipt().await?;
-        app.control.truncate_wal().await?;
+        app.control.scrub(&["installations", "jobs"]).await?;
         tracing::info!(tenant.id = id, "wiped, the receipt is written");
         Ok(())
     }
@@ -146,6 +157,36 @@ impl Wipe<'_> {
         }
     }
 
+    /// Every node has closed it and forgotten its keys, tokens and permissions.
+    async fn forgotten_by_all(&self) -> anyhow::Result<()> {
+        let (id, key, now) = (
+            self.installation.tenant_id.clone(),
+            self.installation.client_key.clone(),
+            self.app.clock.now_ms(),
+        );
+        let posted = self.app.control.write(move |conn| notices::post(conn, What::Gone, &id, &key, now));
+        nodes::heard_by_all(self.app, posted.await?).await
+    }
+
+    /// What a receipt calls the place where the database was.
+    fn databases(&self) -> &'static str {
+        if self.app.servers.all().next().is_some() { "databases, roles and files" } else { "database files" }
+    }
+
+    /// Removes all databases and roles of the tenant on all servers; connections to them are ended first.
+    async fn remove_databases(&self) -> anyhow::Result<()> {
+        let (app, id) = (Arc::clone(self.app), self.installation.tenant_id.clone());
+        tokio::task::spawn_blocking(move || -> anyhow::Result<()> {
+            for server in app.servers.all() {
+                for name in server.of_tenant(&id)? {
+                    server.remove(&name)?;
+                }
+            }
+            Ok(())
+        })
+        .await?
+    }
+
     /// Notes a place as emptied; the first time stays.
     async fn emptied(&mut self, name: &str, at: i64) -> anyhow::Result<()> {
         if self.progress.places.iter().any(|place| place.place == name) {
@@ -165,11 +206,15 @@ impl Wipe<'_> {
         if self.progress.existed.is_some() {
             return Ok(());
         }
-        let (folder, backups) = (self.folder.clone(), self.backups.clone());
-        let counted = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
-            Ok((tenant::inventory(&folder)?, backup::list(&backups)?))
-        });
-        let (found, backups) = counted.await??;
+        let (app, folder, placement) = (Arc::clone(self.app), self.folder.clone(), self.placement.clone());
+        let found = tokio::task::spawn_blocking(move || match placement {
+            Some(placement) => {
+                tenant::inventory_on(&*app.servers.get(&placement.server)?, &placement.database_name)
+            }
+            None => tenant::inventory(&folder),
+        })
+        .await??;
+        let backups = backup::list(&self.app.vault, &backup::of_tenant(&self.installation.tenant_id)).await?;
         let backup_bytes: u64 = backups.iter().map(|backup| backup.bytes).sum();
         self.progress.existed = Some(Existed {
             worklogs: found.worklogs,
@@ -189,7 +234,20 @@ impl Wipe<'_> {
         let id = self.installation.tenant_id.clone();
         ensure!(self.app.keyring.versions(&id).await? == 0, "a key is there again");
         ensure!(gone(&self.folder)?, "the folder of the tenant is there again");
-        ensure!(gone(&self.backups)?, "backups are there again");
+        let backups = self.app.vault.remains(&backup::of_tenant(&id)).await?;
+        ensure!(backups == 0, "{backups} backups or old versions are there again");
+        let exports = self.app.vault.remains(&stored::of_tenant(&id)).await?;
+        ensure!(exports == 0, "{exports} exports are there again");
+        let (app, tenant) = (Arc::clone(self.app), id.clone());
+        let on_servers = tokio::task::spawn_blocking(move || -> anyhow::Result<Vec<String>> {
+            let mut found = Vec::new();
+            for server in app.servers.all() {
+                found.extend(server.of_tenant(&tenant)?);
+            }
+            Ok(found)
+        });
+        let on_servers = on_servers.await??;
+        ensure!(on_servers.is_empty(), "databases or roles are there again: {on_servers:?}");
         let webhooks = self.app.inbox.count(&id).await?;
         ensure!(webhooks == 0, "{webhooks} webhooks are queued again");
         let app = self.app;
@@ -217,7 +275,7 @@ impl Wipe<'_> {
             "installation": self.installation.tenant_id,
             "keyDestroyedAt": time::rfc3339(destroyed_at),
             // The last backup of the keyring from before may be as old as that.
-            "lastKeyCopyGoneBy": time::rfc3339(destroyed_at + SYSTEM_KEPT_MS),
+            "lastKeyCopyGoneBy": time::rfc3339(destroyed_at + app.config.backups.key_copies_ms),
             "issuedAt": time::rfc3339(now),
             "existed": self.progress.existed,
             "places": self.progress.places,

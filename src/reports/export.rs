@@ -81,7 +81,7 @@ pub fn file_name(report: &Report, format: Format) -> String {
 
 /// A file in the making.
 struct Making {
-    db: Arc<TenantDb>,
+    db: TenantDb,
     report: Arc<Report>,
     columns: Columns,
     sheet: Box<dyn Sheet>,
@@ -90,7 +90,7 @@ struct Making {
 }
 
 /// The bytes of a file, in pieces. An error in between ends it without an end, so that nobody takes it for whole.
-pub fn pieces(db: Arc<TenantDb>, report: Arc<Report>, style: Style) -> impl Stream<Item = AppResult<Bytes>> {
+pub fn pieces(db: TenantDb, report: Arc<Report>, style: Style) -> impl Stream<Item = AppResult<Bytes>> {
     let columns = Columns::of(&report);
     let sheet: Box<dyn Sheet> = match style.format {
         Format::Csv => Box::new(csv::Csv::new(style)),
@@ -117,7 +117,7 @@ pub fn rows(report: &Report) -> usize {
 
 /// The next piece, made on the thread that reads the database.
 async fn step(mut making: Making) -> AppResult<(Making, Bytes)> {
-    let db = Arc::clone(&making.db);
+    let db = making.db.clone();
     let made = db.read(move |db| {
         if making.at == 0 {
             making.sheet.row(Part::Head, &making.columns.head());

@@ -133,6 +133,14 @@ impl Facts {
         self.small_calls.lock().remove(tenant_id);
     }
 
+    /// Forgets all tenants.
+    pub fn forget_all(&self) {
+        self.issues.invalidate_all();
+        self.people.invalidate_all();
+        self.groups.invalidate_all();
+        self.small_calls.lock().clear();
+    }
+
     /// Whether anything is remembered of a tenant.
     pub fn holds(&self, tenant_id: &str) -> bool {
         self.issues.iter().any(|(key, _)| &*key.0 == tenant_id)

@@ -55,6 +55,11 @@ impl Projections {
         self.kept.invalidate(tenant_id);
     }
 
+    /// Forgets all tenants.
+    pub fn forget_all(&self) {
+        self.kept.invalidate_all();
+    }
+
     /// Whether something is kept of a tenant.
     pub fn holds(&self, tenant_id: &str) -> bool {
         self.kept.contains_key(tenant_id)

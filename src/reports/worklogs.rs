@@ -61,12 +61,7 @@ pub fn count(report: &Report) -> usize {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn page(
-    db: &Arc<TenantDb>,
-    report: &Arc<Report>,
-    offset: usize,
-    limit: usize,
-) -> AppResult<Vec<Line>> {
+pub async fn page(db: &TenantDb, report: &Arc<Report>, offset: usize, limit: usize) -> AppResult<Vec<Line>> {
     let report = Arc::clone(report);
     Ok(db.read(move |db| lines(db, &report, offset, limit)).await?)
 }

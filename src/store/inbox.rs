@@ -3,10 +3,10 @@
 //! Many webhooks share one commit, so that each is durable before it is answered at the price of a fraction of
 //! a disk flush. Bodies are sealed under the tenant's key: destroying the key destroys what still waits here.
 
-use crate::conn::{Conn, Db};
+use crate::among::among;
+use crate::conn::{Conn, Db, on};
 use crate::error::Result;
 use crate::migrate::{self, Schema};
-use crate::tenant::among;
 use diesel::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
@@ -76,12 +76,20 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// Opens or creates the inbox and starts its writer thread, which ends with the inbox.
+    /// Opens or creates the inbox in a file and starts its writer thread, which ends with the inbox.
     ///
     /// # Errors
     /// When the file cannot be opened or migrated.
     pub fn open(path: &Path) -> Result<Self> {
         Self::open_grouped(path, GROUP)
+    }
+
+    /// The inbox in a migrated database, with a writer thread of this node.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn shared(db: Db) -> Result<Self> {
+        Self::start(db, GROUP)
     }
 
     /// Like [`Inbox::open`], with at most `group` events in one commit: 1 is the simple way, to measure against.
@@ -90,7 +98,11 @@ impl Inbox {
     /// When the file cannot be opened or migrated.
     pub fn open_grouped(path: &Path, group: usize) -> Result<Self> {
         migrate::up(path, Schema::Inbox)?;
-        let db = Arc::new(Db::open(path, 2)?);
+        Self::start(Db::open(path, 2)?, group)
+    }
+
+    fn start(db: Db, group: usize) -> Result<Self> {
+        let db = Arc::new(db);
         let (queue, submissions) = mpsc::channel(BACKLOG);
         let arrived = Arc::new(Notify::new());
         let (writer_db, wake) = (Arc::clone(&db), Arc::clone(&arrived));
@@ -122,7 +134,11 @@ impl Inbox {
     pub async fn waiting_tenants(&self) -> Result<Vec<String>> {
         self.db
             .read(|conn| {
-                Ok(e::events.filter(e::body.is_not_null()).select(e::tenant_id).distinct().load(conn)?)
+                Ok(on!(conn, |c| e::events
+                    .filter(e::body.is_not_null())
+                    .select(e::tenant_id)
+                    .distinct()
+                    .load(c))?)
             })
             .await
     }
@@ -132,12 +148,12 @@ impl Inbox {
         let tenant_id = tenant_id.to_owned();
         self.db
             .read(move |conn| {
-                Ok(e::events
+                Ok(on!(conn, |c| e::events
                     .filter(e::tenant_id.eq(tenant_id).and(e::body.is_not_null()))
                     .order(e::seq)
                     .limit(limit)
                     .select(Event::as_select())
-                    .load(conn)?)
+                    .load(c))?)
             })
             .await
     }
@@ -147,10 +163,10 @@ impl Inbox {
         let tenant_id = tenant_id.to_owned();
         self.db
             .read(move |conn| {
-                Ok(e::events
+                Ok(on!(conn, |c| e::events
                     .filter(e::tenant_id.eq(tenant_id).and(e::body.is_not_null()))
                     .count()
-                    .get_result(conn)?)
+                    .get_result(c))?)
             })
             .await
     }
@@ -160,9 +176,9 @@ impl Inbox {
         self.db
             .write(move |conn| {
                 for some in seqs.chunks(GROUP) {
-                    diesel::update(e::events.filter(among("seq", some)))
+                    on!(conn, |c| diesel::update(e::events.filter(among(e::seq, some)))
                         .set(e::body.eq(None::<Vec<u8>>))
-                        .execute(conn)?;
+                        .execute(c))?;
                 }
                 Ok(())
             })
@@ -188,11 +204,11 @@ impl Inbox {
         let tenant_id = tenant_id.to_owned();
         let removed = self
             .db
-            .write(
-                move |conn| Ok(diesel::delete(e::events.filter(e::tenant_id.eq(tenant_id))).execute(conn)?),
-            )
+            .write(move |conn| {
+                Ok(on!(conn, |c| diesel::delete(e::events.filter(e::tenant_id.eq(tenant_id))).execute(c))?)
+            })
             .await?;
-        self.db.truncate_wal().await?;
+        self.db.scrub(&["events"]).await?;
         Ok(removed)
     }
 
@@ -200,7 +216,9 @@ impl Inbox {
     pub async fn count(&self, tenant_id: &str) -> Result<i64> {
         let tenant_id = tenant_id.to_owned();
         self.db
-            .read(move |conn| Ok(e::events.filter(e::tenant_id.eq(tenant_id)).count().get_result(conn)?))
+            .read(move |conn| {
+                Ok(on!(conn, |c| e::events.filter(e::tenant_id.eq(tenant_id)).count().get_result(c))?)
+            })
             .await
     }
 }
@@ -208,11 +226,11 @@ impl Inbox {
 /// Forgets among the next thousand events behind `after`; the position to go on from, if there may be more.
 fn forget_some(conn: &mut Conn, after: i64, before: i64) -> Result<(Option<i64>, usize)> {
     let next = e::events.filter(e::seq.gt(after)).order(e::seq).limit(1000);
-    let ages: Vec<(i64, i64)> = next.select((e::seq, e::received_at)).load(conn)?;
+    let ages: Vec<(i64, i64)> = on!(conn, |c| next.select((e::seq, e::received_at)).load(c))?;
     let old = ages.iter().take_while(|(_, received_at)| *received_at < before);
     let Some((last, _)) = old.last() else { return Ok((None, 0)) };
     let applied = e::events.filter(e::seq.gt(after).and(e::seq.le(*last)).and(e::body.is_null()));
-    Ok((Some(*last), diesel::delete(applied).execute(conn)?))
+    Ok((Some(*last), on!(conn, |c| diesel::delete(applied).execute(c))?))
 }
 
 /// Takes what waits, commits it once, and answers everyone.
@@ -225,7 +243,7 @@ fn write_groups(db: &Db, mut submissions: mpsc::Receiver<Submission>, arrived: &
             events.push(next.event);
             waiting.push(next.durable);
         }
-        let written = db.write_blocking(|conn| insert(conn, &events));
+        let written = db.append_blocking(|conn| insert(conn, &events));
         if let Err(error) = &written {
             tracing::error!(%error, events = events.len(), "webhooks could not be made durable");
         }
@@ -238,9 +256,30 @@ fn write_groups(db: &Db, mut submissions: mpsc::Receiver<Submission>, arrived: &
 }
 
 fn insert(conn: &mut Conn, events: &[NewEvent]) -> Result<()> {
-    // One by one: such a statement stays prepared, one of many rows would be parsed again for each group.
-    for event in events {
-        diesel::insert_or_ignore_into(e::events).values(event).execute(conn)?;
-    }
+    on!(
+        conn,
+        |sqlite| {
+            // One by one: such a statement stays prepared, one of many rows would be parsed again for each group.
+            for event in events {
+                diesel::insert_or_ignore_into(e::events).values(event).execute(sqlite)?;
+            }
+        },
+        |postgres| {
+            insert_in_columns(events, postgres)?;
+        }
+    );
     Ok(())
+}
+
+fn insert_in_columns(events: &[NewEvent], c: &mut PgConnection) -> QueryResult<usize> {
+    use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text};
+    diesel::sql_query(
+        "INSERT INTO events (tenant_id, identifier, received_at, body) SELECT * FROM unnest($1, $2, $3, $4) \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind::<Array<Text>, _>(events.iter().map(|event| &event.tenant_id).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(events.iter().map(|event| &event.identifier).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(events.iter().map(|event| event.received_at).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Binary>>, _>(events.iter().map(|event| event.body.as_deref()).collect::<Vec<_>>())
+    .execute(c)
 }

@@ -1,19 +1,34 @@
 //! Embedded migrations, and the template from which new tenant databases are copied.
 
-use crate::conn::Conn;
+use crate::conn::{self, Conn, on};
 use crate::error::{Error, Result};
-use diesel::connection::SimpleConnection;
-use diesel::{Connection, RunQueryDsl};
+use diesel::backend::Backend;
+use diesel::migration::{Migration, MigrationSource};
+use diesel::{Connection, PgConnection, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use std::fs;
 use std::path::Path;
 
-const CONTROL: EmbeddedMigrations = embed_migrations!("../../migrations/control/sqlite");
-const KEYRING: EmbeddedMigrations = embed_migrations!("../../migrations/keyring/sqlite");
-const INBOX: EmbeddedMigrations = embed_migrations!("../../migrations/inbox/sqlite");
-const TENANT: EmbeddedMigrations = embed_migrations!("../../migrations/tenant/sqlite");
+/// One change after another, for one backend.
+mod sqlite {
+    use super::{EmbeddedMigrations, embed_migrations};
 
-/// Which of the four schemas a file has.
+    pub const CONTROL: EmbeddedMigrations = embed_migrations!("../../migrations/control/sqlite");
+    pub const KEYRING: EmbeddedMigrations = embed_migrations!("../../migrations/keyring/sqlite");
+    pub const INBOX: EmbeddedMigrations = embed_migrations!("../../migrations/inbox/sqlite");
+    pub const TENANT: EmbeddedMigrations = embed_migrations!("../../migrations/tenant/sqlite");
+}
+
+mod postgres {
+    use super::{EmbeddedMigrations, embed_migrations};
+
+    pub const CONTROL: EmbeddedMigrations = embed_migrations!("../../migrations/control/postgres");
+    pub const KEYRING: EmbeddedMigrations = embed_migrations!("../../migrations/keyring/postgres");
+    pub const INBOX: EmbeddedMigrations = embed_migrations!("../../migrations/inbox/postgres");
+    pub const TENANT: EmbeddedMigrations = embed_migrations!("../../migrations/tenant/postgres");
+}
+
+/// Which of the four schemas a database has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Schema {
     /// Installations, jobs, receipts.
@@ -24,6 +39,36 @@ pub enum Schema {
     Inbox,
     /// The copy of one Jira instance.
     Tenant,
+}
+
+impl Schema {
+    fn for_sqlite(self) -> EmbeddedMigrations {
+        match self {
+            Self::Control => sqlite::CONTROL,
+            Self::Keyring => sqlite::KEYRING,
+            Self::Inbox => sqlite::INBOX,
+            Self::Tenant => sqlite::TENANT,
+        }
+    }
+
+    fn for_postgres(self) -> EmbeddedMigrations {
+        match self {
+            Self::Control => postgres::CONTROL,
+            Self::Keyring => postgres::KEYRING,
+            Self::Inbox => postgres::INBOX,
+            Self::Tenant => postgres::TENANT,
+        }
+    }
+}
+
+fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    Error::Migration(error.to_string())
+}
+
+/// Number of the newest change of tenants' databases that this build knows.
+pub(crate) fn newest_of_tenants() -> String {
+    let all: Vec<Box<dyn Migration<diesel::pg::Pg>>> = postgres::TENANT.migrations().unwrap_or_default();
+    all.iter().map(|migration| migration.name().version().to_string()).max().unwrap_or_default()
 }
 
 /// Brings the file up to date, creating it if need be; returns the migrations applied.
@@ -39,20 +84,46 @@ pub fn up(path: &Path, schema: Schema) -> Result<usize> {
 /// # Errors
 /// When `first` or a migration fails.
 pub fn up_after(path: &Path, schema: Schema, first: impl FnOnce() -> Result<()>) -> Result<usize> {
-    let source = || match schema {
-        Schema::Control => CONTROL,
-        Schema::Keyring => KEYRING,
-        Schema::Inbox => INBOX,
-        Schema::Tenant => TENANT,
-    };
-    let failed = |error: Box<dyn std::error::Error + Send + Sync>| Error::Migration(error.to_string());
-    let mut conn = connect(path)?;
-    conn.batch_execute("PRAGMA busy_timeout = 20000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
-    if !conn.has_pending_migration(source()).map_err(failed)? {
+    let mut conn = conn::to_file(path)?;
+    conn.batch("PRAGMA busy_timeout = 20000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
+    if !is_behind_of(&mut conn, schema)? {
         return Ok(0);
     }
     first()?;
-    Ok(conn.run_pending_migrations(source()).map_err(failed)?.len())
+    apply(&mut conn, schema)
+}
+
+/// Whether changes of a schema are due on an open database. One that knows more changes than this build is not behind:
+/// during a rolling upgrade, nodes of the version before go on with it.
+pub(crate) fn is_behind_of(conn: &mut Conn, schema: Schema) -> Result<bool> {
+    on!(conn, |sqlite| sqlite.has_pending_migration(schema.for_sqlite()), |postgres| postgres
+        .has_pending_migration(schema.for_postgres()))
+    .map_err(failed)
+}
+
+/// Applies what is due on an open database; returns how many there were.
+pub(crate) fn apply(conn: &mut Conn, schema: Schema) -> Result<usize> {
+    on!(conn, |sqlite| pending(sqlite, schema.for_sqlite()), |postgres| pending(
+        postgres,
+        schema.for_postgres()
+    ))
+}
+
+fn pending<C, D>(conn: &mut C, source: EmbeddedMigrations) -> Result<usize>
+where
+    C: MigrationHarness<D>,
+    D: Backend,
+    EmbeddedMigrations: MigrationSource<D>,
+{
+    Ok(conn.run_pending_migrations(source).map_err(failed)?.len())
+}
+
+/// Brings a database of a server up to date, over a connection of one's own. Nodes that start at once take turns.
+pub(crate) fn up_on_server(conn: &mut PgConnection, schema: Schema) -> Result<usize> {
+    conn.transaction(|conn| {
+        diesel::sql_query("SELECT pg_advisory_xact_lock(1)").execute(conn)?;
+        pending(conn, schema.for_postgres())
+    })
 }
 
 /// Whether migrations of a tenant's database are due.
@@ -60,37 +131,7 @@ pub fn up_after(path: &Path, schema: Schema, first: impl FnOnce() -> Result<()>)
 /// # Errors
 /// When the file cannot be read.
 pub fn is_behind(path: &Path) -> Result<bool> {
-    let pending = connect(path)?.has_pending_migration(TENANT);
-    pending.map_err(|error| Error::Migration(error.to_string()))
-}
-
-/// Writes a consistent copy of a database into a new file, while others read and write it.
-///
-/// # Errors
-/// When the copy exists already or cannot be written.
-pub fn snapshot(path: &Path, into: &Path) -> Result<()> {
-    let into = into.to_str().ok_or_else(|| Error::Corrupt("the path of a copy is not UTF-8".into()))?;
-    let mut conn = connect(path)?;
-    conn.batch_execute("PRAGMA busy_timeout = 20000")?;
-    diesel::sql_query("VACUUM INTO ?").bind::<diesel::sql_types::Text, _>(into).execute(&mut conn)?;
-    Ok(())
-}
-
-/// SQLite's own check of a file.
-///
-/// # Errors
-/// [`Error::Corrupt`] with what SQLite found.
-pub fn check(path: &Path) -> Result<()> {
-    #[derive(diesel::QueryableByName)]
-    struct Found {
-        #[diesel(sql_type = diesel::sql_types::Text)]
-        integrity_check: String,
-    }
-    let found: Vec<Found> = diesel::sql_query("PRAGMA integrity_check(3)").load(&mut connect(path)?)?;
-    match found.iter().find(|found| found.integrity_check != "ok") {
-        Some(found) => Err(Error::Corrupt(found.integrity_check.clone())),
-        None => Ok(()),
-    }
+    is_behind_of(&mut conn::to_file(path)?, Schema::Tenant)
 }
 
 /// Makes a migrated, empty tenant database that can be copied as a plain file.
@@ -106,8 +147,7 @@ pub fn make_template(path: &Path) -> Result<()> {
     }
     up(path, Schema::Tenant)?;
     // Leaves WAL mode, so that the one file is the whole database.
-    connect(path)?.batch_execute("PRAGMA journal_mode = DELETE; VACUUM;")?;
-    Ok(())
+    conn::to_file(path)?.batch("PRAGMA journal_mode = DELETE; VACUUM;")
 }
 
 /// `path` with `suffix` behind its file name (`-wal`, `-shm`).
@@ -115,9 +155,4 @@ pub fn with_suffix(path: &Path, suffix: &str) -> std::path::PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
-}
-
-fn connect(path: &Path) -> Result<Conn> {
-    let url = path.to_str().ok_or_else(|| Error::Corrupt("the path of a database is not UTF-8".into()))?;
-    Conn::establish(url).map_err(|error| Error::Migration(error.to_string()))
 }

@@ -3,7 +3,9 @@
 pub mod audit;
 pub mod changes;
 pub mod columns;
+pub mod content;
 pub mod cursors;
+pub mod fences;
 pub mod intents;
 pub mod issues;
 pub mod reporting;
@@ -15,30 +17,19 @@ pub mod tags;
 pub mod tombstones;
 pub mod worklogs;
 
-use crate::conn::{Conn, Db};
+use crate::conn::{Conn, Db, on};
 use crate::error::{Error, Result};
 use crate::migrate::{self, Schema};
+use crate::postgres::{Login, Server};
+use fences::Fence;
 use hourbook_crypto::tenant::TenantCipher;
 use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-/// A condition: the column is among the ids. One bind, however many there are.
-pub(crate) fn among<T: 'static>(
-    column: &str,
-    ids: &[i64],
-) -> Box<dyn diesel::BoxableExpression<T, diesel::sqlite::Sqlite, SqlType = diesel::sql_types::Bool>> {
-    let list = ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
-    let condition = diesel::dsl::sql::<diesel::sql_types::Bool>(column)
-        .sql(" IN (SELECT value FROM json_each(")
-        .bind::<diesel::sql_types::Text, _>(format!("[{list}]"))
-        .sql("))");
-    Box::new(condition)
-}
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Weak};
 
 /// The ids that a table can have whose largest id is known. Jira counts up, so that a first load asks for nothing.
 fn up_to(ids: &[i64], newest: Option<i64>) -> Vec<i64> {
@@ -63,82 +54,188 @@ impl<'a> TenantConn<'a> {
     }
 }
 
-/// Handle on the open database of one tenant.
+/// Handle on the open database of one tenant. A job's carries its fence: see [`fences`].
+#[derive(Clone)]
 pub struct TenantDb {
+    open: Arc<Open>,
+    fence: Option<Fence>,
+}
+
+struct Open {
     db: Db,
     cipher: RwLock<Arc<TenantCipher>>,
-    closed: AtomicBool,
+    state: AtomicU8,
+}
+
+const SERVED: u8 = 0;
+const SET_ASIDE: u8 = 1;
+const CLOSED: u8 = 2;
+
+/// Knows whether anybody still holds a [`TenantDb`].
+pub struct Holders(Weak<Open>);
+
+impl Holders {
+    /// Whether somebody does.
+    pub fn any(&self) -> bool {
+        self.0.strong_count() > 0
+    }
 }
 
 /// Concurrent reads per tenant.
 const READERS: u32 = 3;
+/// Connections per tenant on a server: one may write while another reads.
+const CONNECTIONS: u32 = 2;
 
 impl TenantDb {
     /// Opens the database in `folder`, making it from `template` if there is none yet. `before_migration` runs before
-    /// a migration changes the file that is there.
+    /// a migration changes the database that is there.
     ///
     /// # Errors
     /// When files or migrations fail, or `before_migration` does; then the file is as it was.
-    pub fn open(
+    pub fn in_folder(
         folder: &Path,
         template: &Path,
         cipher: Arc<TenantCipher>,
-        before_migration: impl FnOnce(&Path) -> Result<()>,
+        before_migration: impl FnOnce(&Self) -> Result<()>,
     ) -> Result<Self> {
         let path = file(folder);
         if !path.exists() {
             provision(folder, template)?;
-        } else {
-            migrate::up_after(&path, Schema::Tenant, || before_migration(&path))?;
         }
-        Ok(Self {
-            db: Db::open(&path, READERS)?,
-            cipher: RwLock::new(cipher),
-            closed: AtomicBool::new(false),
-        })
+        Self::open(Db::open(&path, READERS)?, cipher, before_migration)
+    }
+
+    /// Opens the database on a server.
+    ///
+    /// # Errors
+    /// When it cannot be reached or a migration fails, or `before_migration` does; then it is as it was.
+    pub fn on_server(
+        server: &Arc<Server>,
+        login: Login,
+        cipher: Arc<TenantCipher>,
+        before_migration: impl FnOnce(&Self) -> Result<()>,
+    ) -> Result<Self> {
+        Self::open(Db::on_server(server, login, CONNECTIONS)?, cipher, before_migration)
+    }
+
+    fn open(
+        db: Db,
+        cipher: Arc<TenantCipher>,
+        before_migration: impl FnOnce(&Self) -> Result<()>,
+    ) -> Result<Self> {
+        let this = Self {
+            open: Arc::new(Open { db, cipher: RwLock::new(cipher), state: AtomicU8::new(SERVED) }),
+            fence: None,
+        };
+        // Asked for as a writer: diesel makes its own table where there is none.
+        if this.open.db.write_blocking(|conn| migrate::is_behind_of(conn, Schema::Tenant))? {
+            before_migration(&this)?;
+            this.open.db.write_blocking(|conn| migrate::apply(conn, Schema::Tenant))?;
+        }
+        Ok(this)
+    }
+
+    /// The same for a piece of work: what it writes is refused once another node has taken the work over.
+    #[must_use]
+    pub fn fenced(&self, fence: Option<Fence>) -> Self {
+        Self { open: Arc::clone(&self.open), fence }
     }
 
     /// Seals with another version of the key from now on.
     pub fn replace_cipher(&self, cipher: Arc<TenantCipher>) {
-        *self.cipher.write() = cipher;
+        *self.open.cipher.write() = cipher;
     }
 
     /// From now on every read and write fails with [`Error::Closed`].
     pub fn close(&self) {
-        self.closed.store(true, Ordering::Release);
+        self.open.state.store(CLOSED, Ordering::Release);
+    }
+
+    /// From now on every read and write fails with [`Error::Held`]: the database is about to be another.
+    pub fn set_aside(&self) {
+        self.open.state.store(SET_ASIDE, Ordering::Release);
+    }
+
+    /// Whether nobody else holds it.
+    pub fn is_alone(&self) -> bool {
+        Arc::strong_count(&self.open) == 1
+    }
+
+    /// Lets go of it, and tells whether others do.
+    pub fn into_holders(self) -> Holders {
+        Holders(Arc::downgrade(&self.open))
     }
 
     /// Runs `work` on a reading connection; all its statements see one state.
     pub async fn read<T: Send + 'static>(
-        self: &Arc<Self>,
+        &self,
         work: impl FnOnce(&mut TenantConn<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let this = Arc::clone(self);
-        self.db.read(move |conn| this.run(conn, work)).await
+        let open = Arc::clone(&self.open);
+        self.open.db.read(move |conn| open.run(conn, work)).await
+    }
+
+    /// [`TenantDb::read`] for code that is on a blocking thread already.
+    ///
+    /// # Errors
+    /// Those of `work`, and of the database.
+    pub fn read_blocking<T>(&self, work: impl FnOnce(&mut TenantConn<'_>) -> Result<T>) -> Result<T> {
+        self.open.db.read_blocking(|conn| self.open.run(conn, work))
     }
 
     /// Like [`TenantDb::write`] for what Jira can tell again, with the position up to which it was told in the same
     /// transaction: it is on disk only with the next durable write.
     pub async fn write_relaxed<T: Send + 'static>(
-        self: &Arc<Self>,
+        &self,
         work: impl FnOnce(&mut TenantConn<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let this = Arc::clone(self);
-        self.db.write_relaxed(move |conn| this.run(conn, work)).await
+        let this = self.clone();
+        self.open.db.write_relaxed(move |conn| this.run_fenced(conn, work)).await
     }
 
-    /// Runs `work` in a transaction on the tenant's one writer; durable when it returns.
+    /// Runs `work` in a transaction, as the tenant's only writer; durable when it returns.
     pub async fn write<T: Send + 'static>(
-        self: &Arc<Self>,
+        &self,
         work: impl FnOnce(&mut TenantConn<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let this = Arc::clone(self);
-        self.db.write(move |conn| this.run(conn, work)).await
+        let this = self.clone();
+        self.open.db.write(move |conn| this.run_fenced(conn, work)).await
     }
 
+    /// [`TenantDb::write`] for code that is on a blocking thread already.
+    ///
+    /// # Errors
+    /// Those of `work`, and of the database.
+    pub fn write_blocking<T>(&self, work: impl FnOnce(&mut TenantConn<'_>) -> Result<T>) -> Result<T> {
+        self.open.db.write_blocking(|conn| self.run_fenced(conn, work))
+    }
+
+    /// [`TenantDb::write_blocking`] for whoever decides who may write.
+    ///
+    /// # Errors
+    /// Those of `work`, and of the database.
+    pub fn write_unfenced<T>(&self, work: impl FnOnce(&mut TenantConn<'_>) -> Result<T>) -> Result<T> {
+        self.open.db.write_blocking(|conn| self.open.run(conn, work))
+    }
+
+    fn run_fenced<T>(
+        &self,
+        conn: &mut Conn,
+        work: impl FnOnce(&mut TenantConn<'_>) -> Result<T>,
+    ) -> Result<T> {
+        self.open.run(conn, |db| {
+            fences::pass(db, self.fence.as_ref())?;
+            work(db)
+        })
+    }
+}
+
+impl Open {
     fn run<T>(&self, conn: &mut Conn, work: impl FnOnce(&mut TenantConn<'_>) -> Result<T>) -> Result<T> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(Error::Closed);
+        match self.state.load(Ordering::Acquire) {
+            SERVED => {}
+            SET_ASIDE => return Err(Error::Held),
+            _ => return Err(Error::Closed),
         }
         let cipher = Arc::clone(&self.cipher.read());
         let db = &mut TenantConn::new(conn, &cipher);
@@ -195,7 +292,7 @@ pub fn inventory(folder: &Path) -> Result<Inventory> {
         found.bytes += i64::try_from(entry?.metadata()?.len()).unwrap_or(i64::MAX);
     }
     if file(folder).exists() {
-        match count_rows(&file(folder)) {
+        match crate::conn::to_file(&file(folder)).and_then(|mut conn| count_rows(&mut conn)) {
             Ok((worklogs, tags, digest)) => {
                 (found.worklogs, found.tags, found.worklog_ids_sha256) = (worklogs, tags, digest);
             }
@@ -209,23 +306,22 @@ pub fn inventory(folder: &Path) -> Result<Inventory> {
 /// backup was made is not in it.
 pub const RESTORED: &str = "restored";
 
-/// Notes in a database file that it was restored.
+/// Marks a database that was just filled from a copy: another history since then, in which nobody writes whose fence is
+/// not newer than `token`.
 ///
 /// # Errors
-/// When the file cannot be written.
-pub fn mark_restored(path: &Path, cipher: &TenantCipher, now: i64) -> Result<()> {
-    let mut conn = connect(path)?;
-    cursors::set(&mut TenantConn::new(&mut conn, cipher), RESTORED, now)
+/// When the database cannot be written.
+pub fn mark_restored(db: &mut TenantConn<'_>, now: i64, token: i64) -> Result<()> {
+    fences::raise_floor(db, token)?;
+    cursors::set(db, RESTORED, now)
 }
 
-/// Counts the worklogs of a database file and opens the newest comments and all tag names in it, as a test.
+/// Counts the worklogs of a database and opens the newest comments and all tag names in it, as a test.
 ///
 /// # Errors
-/// When the file cannot be read, or something in it does not open.
-pub fn sample(path: &Path, cipher: &TenantCipher) -> Result<i64> {
+/// When the database cannot be read, or something in it does not open.
+pub fn sample(db: &mut TenantConn<'_>) -> Result<i64> {
     const COMMENTS: i64 = 100;
-    let mut conn = connect(path)?;
-    let db = &mut TenantConn::new(&mut conn, cipher);
     worklogs::newest(db, COMMENTS)?;
     tags::all(db)?;
     worklogs::count(db)
@@ -239,31 +335,43 @@ pub fn latest_run(folder: &Path) -> Result<Option<runs::Run>> {
     if !file(folder).exists() {
         return Ok(None);
     }
-    runs::newest(&mut connect(&file(folder))?)
+    runs::newest(&mut crate::conn::to_file(&file(folder))?)
 }
 
-fn connect(path: &Path) -> Result<Conn> {
-    use diesel::Connection;
-    let url = path.to_str().ok_or_else(|| Error::Corrupt("the path of a database is not UTF-8".into()))?;
-    Conn::establish(url).map_err(|error| Error::Corrupt(error.to_string()))
+/// The same for a database on a server, with the server's own rights: the key that seals its role's password may be
+/// destroyed already.
+///
+/// # Errors
+/// When the server cannot be reached.
+pub fn inventory_on(server: &Server, name: &str) -> Result<Inventory> {
+    let mut found = Inventory::default();
+    let Some(bytes) = server.bytes(name)? else { return Ok(found) };
+    (found.files, found.bytes) = (1, bytes);
+    match server.inside(name).and_then(|mut conn| count_rows(&mut conn)) {
+        Ok((worklogs, tags, digest)) => {
+            (found.worklogs, found.tags, found.worklog_ids_sha256) = (worklogs, tags, digest);
+        }
+        Err(error) => tracing::warn!(%error, "the rows of a tenant to wipe could not be counted"),
+    }
+    Ok(found)
 }
 
-fn count_rows(path: &Path) -> Result<(i64, i64, String)> {
+fn count_rows(conn: &mut Conn) -> Result<(i64, i64, String)> {
     use diesel::prelude::*;
     use schema::worklogs::dsl as w;
-    let mut conn = connect(path)?;
     let (mut digest, mut after, mut worklogs) = (Sha256::new(), i64::MIN, 0);
     loop {
-        let ids: Vec<i64> = w::worklogs
+        let ids: Vec<i64> = on!(conn, |c| w::worklogs
             .filter(w::client_worklog_id.gt(after))
             .order(w::client_worklog_id)
             .limit(10_000)
             .select(w::client_worklog_id)
-            .load(&mut conn)?;
+            .load(c))?;
         let Some(last) = ids.last() else { break };
         after = *last;
         worklogs += i64::try_from(ids.len()).unwrap_or(i64::MAX);
         ids.iter().for_each(|id| digest.update(format!("{id}\n")));
     }
-    Ok((worklogs, schema::tags::table.count().get_result(&mut conn)?, hex::encode(digest.finalize())))
+    let tags = on!(conn, |c| schema::tags::table.count().get_result(c))?;
+    Ok((worklogs, tags, hex::encode(digest.finalize())))
 }

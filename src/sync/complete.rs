@@ -10,7 +10,6 @@ use crate::jobs::{self, Kind};
 use crate::tenants::Tenant;
 use hourbook_store::tenant::issues::{self, Issue};
 use hourbook_store::tenant::{TenantDb, worklogs};
-use std::sync::Arc;
 
 /// Worklogs that one read asks for.
 const READ: i64 = 1000;
@@ -65,7 +64,7 @@ pub async fn again(app: &App, tenant: &Tenant, id: i64) -> hourbook_store::error
 ///
 /// # Errors
 /// When Jira or the database fails.
-pub async fn unread(db: &Arc<TenantDb>, jira: &SiteClient) -> anyhow::Result<Completed> {
+pub async fn unread(db: &TenantDb, jira: &SiteClient) -> anyhow::Result<Completed> {
     let now = jira.clock().now_ms();
     db.write(move |db| worklogs::clamp_unread(db, now)).await?;
     let mut done = Completed::default();
@@ -91,7 +90,7 @@ pub async fn unread(db: &Arc<TenantDb>, jira: &SiteClient) -> anyhow::Result<Com
 ///
 /// # Errors
 /// When Jira or the database fails.
-pub async fn ask(db: &Arc<TenantDb>, jira: &SiteClient, ids: Vec<i64>) -> anyhow::Result<(Completed, bool)> {
+pub async fn ask(db: &TenantDb, jira: &SiteClient, ids: Vec<i64>) -> anyhow::Result<(Completed, bool)> {
     let begun_at = jira.clock().now_ms();
     let returned = jira.worklogs_by_id(&ids).await?;
     let now = jira.clock().now_ms();
@@ -109,7 +108,7 @@ pub async fn ask(db: &Arc<TenantDb>, jira: &SiteClient, ids: Vec<i64>) -> anyhow
 ///
 /// # Errors
 /// When Jira or the database fails.
-pub async fn hidden(db: &Arc<TenantDb>, jira: &SiteClient, limit: i64) -> anyhow::Result<i64> {
+pub async fn hidden(db: &TenantDb, jira: &SiteClient, limit: i64) -> anyhow::Result<i64> {
     let (mut after, mut asked, mut back) = (0, 0, 0);
     while asked < limit {
         let step = READ.min(limit - asked);
@@ -126,7 +125,7 @@ pub async fn hidden(db: &Arc<TenantDb>, jira: &SiteClient, limit: i64) -> anyhow
 ///
 /// # Errors
 /// When Jira or the database fails.
-pub async fn projects(db: &Arc<TenantDb>, jira: &SiteClient) -> anyhow::Result<()> {
+pub async fn projects(db: &TenantDb, jira: &SiteClient) -> anyhow::Result<()> {
     loop {
         let unknown = db.read(|db| worklogs::issues_without_project(db, 5000)).await?;
         if unknown.is_empty() {

@@ -13,7 +13,6 @@ use crate::jobs::{self, Kind};
 use crate::tenants::Tenant;
 use hourbook_store::tenant::issues::{self, Issue};
 use hourbook_store::tenant::{TenantDb, tombstones, worklogs};
-use std::sync::Arc;
 
 /// Takes the worklogs of a deleted issue along.
 ///
@@ -57,12 +56,7 @@ pub async fn project_gone(app: &App, tenant: &Tenant, project_id: i64) -> anyhow
 }
 
 /// Removes the worklogs on issues that are gone, except those that Jira returns under another issue.
-async fn take_along(
-    db: &Arc<TenantDb>,
-    jira: &SiteClient,
-    container: i64,
-    went: Vec<i64>,
-) -> anyhow::Result<i64> {
+async fn take_along(db: &TenantDb, jira: &SiteClient, container: i64, went: Vec<i64>) -> anyhow::Result<i64> {
     let on_them = went.clone();
     let ids = db.read(move |db| worklogs::ids_on_issues(db, &on_them)).await?;
     let mut removed = 0;

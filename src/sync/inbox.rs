@@ -10,6 +10,8 @@ use crate::tenants::Tenant;
 use crate::worklogs::site_time;
 use hourbook_crypto::tenant::{Field, Place};
 use hourbook_store::control::jobs;
+use hourbook_store::control::notices::{self, What};
+use hourbook_store::error::Error as StoreError;
 use hourbook_store::inbox;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +27,8 @@ const GATHER_MORE_MS: i64 = 20;
 const GATHER_MOST_MS: i64 = 3000;
 /// Pause behind a round that applied all that waited.
 const ROUND: Duration = Duration::from_millis(80);
+/// How often what other nodes took is looked for.
+const LOOK: Duration = Duration::from_millis(250);
 /// Tenants that are served at once.
 const AT_ONCE: usize = 4;
 
@@ -62,7 +66,7 @@ pub async fn run(app: Arc<App>, mut stop: tokio::sync::watch::Receiver<bool>) {
         }
         tokio::select! {
             () = app.inbox.arrived() => {}
-            () = tokio::time::sleep(app.config.tuning.tick) => {}
+            () = tokio::time::sleep(app.config.tuning.tick.min(LOOK)) => {}
             _ = stop.changed() => return,
         }
     }
@@ -70,7 +74,8 @@ pub async fn run(app: Arc<App>, mut stop: tokio::sync::watch::Receiver<bool>) {
 
 /// One batch of each tenant with waiting events.
 async fn round(app: &Arc<App>) -> anyhow::Result<Round> {
-    let tenants = app.inbox.waiting_tenants().await?;
+    let mut tenants = app.inbox.waiting_tenants().await?;
+    tenants.retain(|tenant_id| app.nodes.is_mine(tenant_id));
     if tenants.is_empty() {
         return Ok(Round::Idle);
     }
@@ -86,6 +91,9 @@ async fn round(app: &Arc<App>) -> anyhow::Result<Round> {
         serving.spawn(async move {
             let applied = apply_of(&app, &tenant_id).await;
             let failed = |error: &anyhow::Error| {
+                if matches!(error.downcast_ref(), Some(StoreError::Held)) {
+                    return;
+                }
                 tracing::error!(error = format!("{error:#}"), tenant.id = tenant_id, "webhooks wait");
             };
             applied.inspect_err(failed).ok().flatten()
@@ -127,6 +135,9 @@ async fn note(app: &Arc<App>, applied: Vec<Applied>) -> anyhow::Result<()> {
     let enqueued = app.control.write(move |conn| {
         let mut any = false;
         for Applied { tenant, seqs, follow } in &applied {
+            if follow.permissions {
+                notices::post(conn, What::Permissions, &tenant.id, "", now)?;
+            }
             for (kind, subject, due) in followers(follow, seqs.len(), now) {
                 jobs::enqueue(conn, &kind.for_tenant(&tenant.id, &subject, due), now)?;
                 any = true;

@@ -21,6 +21,7 @@ use crate::jira::worklogs::Feed;
 use crate::jobs::{self, Kind};
 use crate::tenants::Tenant;
 use crate::worklogs::intent;
+use hourbook_store::control::notices::{self, What};
 use hourbook_store::control::{installations, jobs as queue};
 use hourbook_store::tenant::runs::{self, End};
 use hourbook_store::tenant::{TenantConn, TenantDb, cursors, intents, settings, worklogs};
@@ -85,7 +86,7 @@ impl Mode {
 struct Run {
     app: Arc<App>,
     tenant: Arc<Tenant>,
-    db: Arc<TenantDb>,
+    db: TenantDb,
     jira: SiteClient,
     mode: Mode,
     run_id: i64,
@@ -369,7 +370,11 @@ impl Run {
                     return Ok(Vec::new());
                 }
                 let Some(this) = installations::find(conn, &id)? else { return Ok(Vec::new()) };
-                installations::supersede_others(conn, &this, now)
+                let others = installations::supersede_others(conn, &this, now)?;
+                for (other, client_key) in &others {
+                    notices::post(conn, What::Gone, other, client_key, now)?;
+                }
+                Ok(others)
             })
             .await?;
         for (other, client_key) in superseded {
@@ -462,7 +467,7 @@ impl Run {
     }
 
     fn reader(&self) -> Reader {
-        Reader { db: Arc::clone(&self.db), jira: self.jira.clone(), only_differing: self.mode != Mode::Full }
+        Reader { db: self.db.clone(), jira: self.jira.clone(), only_differing: self.mode != Mode::Full }
     }
 }
 

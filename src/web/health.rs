@@ -12,12 +12,15 @@ pub async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "ok" }))
 }
 
-/// Ready: the control database answers.
+/// Ready: the control database answers, and this node is not about to stop.
 ///
 /// # Errors
-/// When it does not.
+/// When it does not, or it is.
 #[utoipa::path(get, path = "/readyz", responses((status = 200, description = "Ready for traffic"), (status = 503, description = "Not ready")))]
 pub async fn readyz(app: Shared) -> AppResult<HttpResponse> {
+    if app.nodes.is_leaving() {
+        return Err(AppError::unavailable("leaving", "This node is about to stop.").after(1));
+    }
     match app.control.read(jobs::count_by_state).await {
         Ok(_) => Ok(HttpResponse::Ok().json(json!({ "status": "ready" }))),
         Err(error) => {

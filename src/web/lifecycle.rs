@@ -72,8 +72,9 @@ async fn proved_body(app: &Shared, request: &HttpRequest, payload: web::Payload)
     };
     install::verify(&proof, &app.install_keys, &app.config.base_url, &app.base_path, app.clock.now_secs())
         .await
-        .and_then(|()| app.taken.take(&token, &sent))
         .map_err(extract::refused)?;
+    let taken = install::take(&app.control, &token, &sent, app.clock.now_ms()).await?;
+    taken.map_err(extract::refused)?;
     if body.key != app.config.app_key {
         return Err(AppError::invalid("key", "wrong_app", "The call is for another app."));
     }

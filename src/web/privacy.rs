@@ -1,7 +1,6 @@
 //! What a Jira admin is told about their data: what is stored, how it is backed up, and how its end will be proved.
 
 use super::extract::{ContextCaller, Shared};
-use crate::backup;
 use crate::error::{AppError, AppResult, Problem};
 use crate::jira::time;
 use crate::reports::export::stored;
@@ -89,7 +88,7 @@ pub async fn privacy(app: Shared, caller: ContextCaller) -> AppResult<web::Json<
         receipt: ReceiptPromise {
             public_key: app.receipt_key.public_hex(),
             url: format!("{}/receipts/{}", app.config.base_url, found.receipt_id),
-            last_key_copy_gone_after_hours: backup::SYSTEM_KEPT_MS / 3_600_000,
+            last_key_copy_gone_after_hours: app.config.backups.key_copies_ms / 3_600_000,
             account_kept_days: crate::lifecycle::forget::ACCOUNT_KEPT_MS / 86_400_000,
         },
     }))

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::error::AppError;
 use crate::jobs::{runner, schedule};
 use crate::lifecycle::uninstalled;
+use crate::nodes;
 use crate::sync::inbox;
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
@@ -61,6 +62,7 @@ pub async fn start(config: Config, clock: Clock, [public, ops]: [TcpListener; 2]
         tracing::error!("pages cannot be shown: {}", assets::MISSING);
     }
     let app = App::open(config, clock).await?;
+    nodes::join(&app).await.context("joining the other nodes")?;
     // What a crash cut off, before anybody asks.
     uninstalled::finish(&app).await.map_err(|error| anyhow::anyhow!("finishing what was closed: {error}"))?;
     let (public_at, ops_at) = (public.local_addr()?, ops.local_addr()?);
@@ -73,6 +75,7 @@ pub async fn start(config: Config, clock: Clock, [public, ops]: [TcpListener; 2]
         tokio::spawn(async move { report(ops_server.await) }),
         tokio::spawn(inbox::run(Arc::clone(&app), stopped.clone())),
         tokio::spawn(runner::run(Arc::clone(&app), stopped.clone())),
+        tokio::spawn(nodes::run(Arc::clone(&app), stopped.clone())),
         tokio::spawn(schedule::run(Arc::clone(&app), stopped)),
     ];
     let clockwork = schedule::start(&app).await?;
@@ -131,8 +134,11 @@ fn report(ended: std::io::Result<()>) {
 }
 
 impl Running {
-    /// Stops taking requests, lets open ones end, and waits for the rest.
+    /// Says that it goes and goes on answering for as long as is configured, so that a load balancer sends nothing more;
+    /// then stops taking requests, lets open ones end, and waits for the rest.
     pub async fn stop(mut self) {
+        self.app.nodes.leaving();
+        tokio::time::sleep(self.app.config.drain).await;
         let _ = self.stop.send(true);
         if let Err(error) = self.clockwork.shutdown().await {
             tracing::warn!(%error, "the scheduler did not stop");

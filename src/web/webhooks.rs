@@ -30,6 +30,10 @@ pub async fn webhook(
     payload: web::Payload,
 ) -> AppResult<HttpResponse> {
     let tenant = caller.0;
+    // What arrives while its database is moved is not taken: Jira sends it again.
+    if app.tenants.is_moving(&tenant.id) {
+        return Err(hourbook_store::error::Error::Held.into());
+    }
     let body = lifecycle::read(payload, LONGEST).await?;
     let count = |outcome: &str| app.metrics.webhooks.with_label_values(&[outcome]).inc();
     let read = events::parse(&body);
@@ -71,6 +75,7 @@ fn forget(app: &App, tenant_id: &str, stale: Stale) {
         Stale::Issue(issue_id) => {
             app.facts.issue_changed(tenant_id, issue_id);
             app.permissions.issue_changed(tenant_id, issue_id, now);
+            app.nodes.issue_changed(tenant_id, issue_id);
         }
         Stale::Site => {
             app.facts.all_changed(tenant_id);

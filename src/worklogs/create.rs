@@ -21,7 +21,6 @@ use hourbook_store::tenant::worklogs::{self, Worklog};
 use hourbook_store::tenant::{RESTORED, TenantDb, cursors};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// An unanswered write may still arrive at Jira for this long behind our own time-out.
@@ -102,7 +101,7 @@ const UNKNOWN: &str = "Jira did not answer in time, and the worklog is not to be
 struct Attempt<'a> {
     app: &'a App,
     caller: &'a Caller,
-    db: &'a Arc<TenantDb>,
+    db: &'a TenantDb,
     jira: SiteClient,
     intent: Intent,
     /// What the worklog carries to be found by.
@@ -110,7 +109,7 @@ struct Attempt<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    fn new(app: &'a App, caller: &'a Caller, db: &'a Arc<TenantDb>, new: &NewWorklog) -> Self {
+    fn new(app: &'a App, caller: &'a Caller, db: &'a TenantDb, new: &NewWorklog) -> Self {
         let request = json!([new.issue_id, new.started, new.seconds, new.fields]);
         let key_hash = property::key_hash(&caller.account_id, &new.key);
         let request_hash = hex::encode(Sha256::digest(request.to_string().as_bytes()));

@@ -14,7 +14,6 @@ use crate::licence;
 use crate::sync::{apply, complete};
 use hourbook_store::tenant::TenantDb;
 use hourbook_store::tenant::intents::{self, Intent};
-use std::sync::Arc;
 
 /// Tries within one request: a deletion may safely be sent again.
 const TRIES: usize = 2;
@@ -85,13 +84,7 @@ pub async fn delete(
 }
 
 /// Whether Jira has the worklog nowhere, not under another issue either.
-async fn is_gone(
-    app: &App,
-    caller: &Caller,
-    jira: &SiteClient,
-    db: &Arc<TenantDb>,
-    id: i64,
-) -> AppResult<bool> {
+async fn is_gone(app: &App, caller: &Caller, jira: &SiteClient, db: &TenantDb, id: i64) -> AppResult<bool> {
     let begun_at = app.clock.now_ms();
     let returned = jira.worklogs_by_id(&[id]).await?;
     if returned.is_empty() {

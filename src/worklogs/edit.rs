@@ -18,7 +18,6 @@ use crate::tags;
 use hourbook_store::tenant::TenantDb;
 use hourbook_store::tenant::worklogs::{self, Worklog};
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
 
 /// What came of a change.
 pub enum Edited {
@@ -95,7 +94,7 @@ impl From<hourbook_store::error::Error> for Failure {
 struct Editor<'a> {
     app: &'a App,
     caller: &'a Caller,
-    db: Arc<TenantDb>,
+    db: TenantDb,
     jira: SiteClient,
 }
 

@@ -36,7 +36,7 @@ struct Sender {
 struct Bench {
     tenants: HashMap<String, (String, Arc<TenantCipher>)>,
     /// Where the simple way applies each event in a transaction of its own.
-    databases: HashMap<String, Arc<TenantDb>>,
+    databases: HashMap<String, TenantDb>,
     _dir: TempDir,
 }
 

@@ -3,6 +3,7 @@
 
 use hourbook::auth::connect::{context, jwt, qsh, server};
 use hourbook::backup::file;
+use hourbook::backup::vault::{Vault, Whereabouts};
 use hourbook::jira::configuration::TimeTracking;
 use hourbook::jira::worklogs::{ChangedWorklogs, RemoteWorklog};
 use hourbook::sync::events::{self, Event};
@@ -113,27 +114,42 @@ pub fn webhooks(data: &[u8]) {
 static BACKUP_CIPHER: LazyLock<TenantCipher> =
     LazyLock::new(|| TenantCipher::new("t", &DataKey::generate(1)));
 
-/// No file that was not sealed opens; one that was, changed by what the fuzzer says, does not either.
-pub fn backups(data: &[u8]) {
+/// A folder for sealed files, and the runtime that its reads and writes need.
+static VAULT: LazyLock<(tempfile::TempDir, tokio::runtime::Runtime, Vault)> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("one.hbk");
-    let read = || {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let entered = runtime.enter();
+    let vault = Vault::open(&Whereabouts::Folder(folder.path().to_owned())).expect("a vault");
+    drop(entered);
+    (folder, runtime, vault)
+});
+
+/// No file that was not sealed opens; one that was, changed by what the fuzzer says, does not either. Nor is what is in
+/// it taken for the content of a database unless one was written.
+pub fn backups(data: &[u8]) {
+    let read = |bytes: &[u8]| -> anyhow::Result<Vec<u8>> {
+        let key = |_: &file::Header| Ok(BACKUP_CIPHER.backup_key().1.clone());
+        let (_, mut content) = file::open_from(bytes, key)?;
         let mut out = Vec::new();
-        file::read(&path, |_| Ok(BACKUP_CIPHER.backup_key().1.clone()), &mut out).map(|_| out)
+        std::io::Read::read_to_end(&mut content, &mut out)?;
+        file::ended(content)?;
+        Ok(out)
     };
-    std::fs::write(&path, data).expect("written");
-    assert!(read().is_err(), "nobody sealed this");
-    let of = file::Of::Tenant { tenant: "t".into(), version: 1 };
-    let header = file::Header::new(of, 1, u64::try_from(data.len()).unwrap_or_default());
-    file::write(&path, &header, BACKUP_CIPHER.backup_key().1, &mut &data[..]).expect("written");
-    assert_eq!(read().expect("opens"), data);
+    assert!(read(data).is_err(), "nobody sealed this");
+    assert!(hourbook_store::dump::check(data).is_err(), "no digest fits by chance");
+    let (folder, _, vault) = &*VAULT;
+    let header = file::Header::new(file::Of::Tenant { tenant: "t".into(), version: 1 }, 1);
+    let mut sealed = file::Writing::create(vault, "one", &header, BACKUP_CIPHER.backup_key().1).expect("begun");
+    std::io::Write::write_all(&mut sealed, data).expect("written");
+    sealed.finish().expect("finished");
+    let mut bytes = std::fs::read(folder.path().join("one")).expect("a file");
+    assert_eq!(read(&bytes).expect("opens"), data);
     if let [first, second, flip, ..] = data {
-        let mut bytes = std::fs::read(&path).expect("a file");
         let at = (usize::from(*first) * 256 + usize::from(*second)) % bytes.len();
         if let Some(byte) = bytes.get_mut(at).filter(|_| *flip != 0) {
             *byte ^= flip;
-            std::fs::write(&path, &bytes).expect("written");
-            assert!(read().is_err(), "byte {at}");
+            assert!(read(&bytes).is_err(), "a byte was changed");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Backups: made, checked, restored; and what is left after a disaster.
 
 use crate::support::{ANA, BEN, World, compare, eventually, logs};
-use hourbook::backup::{self, file};
+use hourbook::backup::{of_system, of_tenant};
 use hourbook::jobs::{self, Kind, schedule};
 use hourbook_simulator::people::Work;
 use serde_json::json;
@@ -14,15 +14,14 @@ const DAY: Duration = Duration::from_secs(86_400);
 async fn every_tenant_is_backed_up_by_night_and_read_back_by_the_month() {
     let world = World::installed().await;
     let tenant = world.tenant_id(&world.site).await;
-    let folder = world.running().app.config.backups.of_tenant(&tenant);
     let privacy = world.as_user(ANA).get("/api/v1/privacy").await.json;
     assert_eq!(privacy["backup"]["lastAt"], json!(null));
     let mut read_back = std::collections::BTreeSet::new();
     for day in 1..=33 {
         world.advance(DAY);
         eventually("the night's backup is made", || async {
-            let found = backup::list(&folder).unwrap();
-            let newest = found.last().map_or(0, |found| found.header.created_at);
+            let found = world.backups(&of_tenant(&tenant)).await;
+            let newest = found.last().map_or(0, |found| found.created_at);
             (newest > world.clock.now_ms() - 43_200_000).then_some(()).ok_or_else(|| format!("day {day}"))
         })
         .await;
@@ -32,7 +31,7 @@ async fn every_tenant_is_backed_up_by_night_and_read_back_by_the_month() {
         read_back.insert(told["readBackAt"].as_str().unwrap().to_owned());
     }
     assert_eq!(read_back.len(), 2, "on the first day and 30 days later: {read_back:?}");
-    let kept = backup::list(&folder).unwrap();
+    let kept = world.backups(&of_tenant(&tenant)).await;
     assert!((29..=31).contains(&kept.len()), "{} backups are kept for 30 days", kept.len());
     world.end().await;
 }
@@ -45,8 +44,9 @@ async fn a_missing_backup_raises_an_alarm() {
     let app = &world.running().app;
     let tenant = world.tenant_id(&world.site).await;
     // Nothing can be written where the backups go.
-    std::fs::create_dir_all(app.config.backups.folder.join("tenants")).unwrap();
-    std::fs::write(app.config.backups.of_tenant(&tenant), "in the way").unwrap();
+    let place = world.data_dir().join("backups").join(of_tenant(&tenant));
+    std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+    std::fs::write(&place, "in the way").unwrap();
     schedule::tidy(app).await;
     assert_eq!(late(), 0);
     world.advance(Duration::from_secs(26 * 3600));
@@ -61,7 +61,7 @@ async fn a_missing_backup_raises_an_alarm() {
     world.settle(&world.other).await;
     schedule::tidy(app).await;
     assert_eq!(late(), 1, "the other one has a backup");
-    std::fs::remove_file(app.config.backups.of_tenant(&tenant)).unwrap();
+    std::fs::remove_file(&place).unwrap();
     world.run_job(&world.site, Kind::Backup, "").await;
     schedule::tidy(app).await;
     assert_eq!(late(), 0);
@@ -81,8 +81,8 @@ async fn a_damaged_backup_is_told_and_restores_nothing() {
     assert!(ok && text.contains("4 worklogs"), "{text}");
     let app = &world.running().app;
     let (tenant, other) = (world.tenant_id(&world.site).await, world.tenant_id(&world.other).await);
-    let path = backup::list(&app.config.backups.of_tenant(&tenant)).unwrap().pop().unwrap().path;
-    let foreign = backup::list(&app.config.backups.of_tenant(&other)).unwrap().pop().unwrap().path;
+    let path = world.backup_file(world.backups(&of_tenant(&tenant)).await.last().unwrap());
+    let foreign = world.backup_file(world.backups(&of_tenant(&other)).await.last().unwrap());
     let whole = std::fs::read(&path).unwrap();
     let mut flipped = whole.clone();
     let at = flipped.len() - 40;
@@ -116,8 +116,7 @@ async fn a_restored_tenant_is_equal_to_jira_again() {
     let world = World::installed().await;
     world.run_job(&world.site, Kind::Backup, "").await;
     let tenant = world.tenant_id(&world.site).await;
-    let file = backup::list(&world.running().app.config.backups.of_tenant(&tenant)).unwrap().pop().unwrap();
-    let name = file.path.file_name().unwrap().to_str().unwrap().to_owned();
+    let name = world.backups(&of_tenant(&tenant)).await.pop().unwrap().name().to_owned();
     world.site.log_work(BEN, world.ids.issue, Work::of(1200, "canary after the backup"));
     world.site.change_work(world.ids.by_ben, |worklog| worklog.seconds = 7);
     world.site.delete_work(world.ids.by_ana);
@@ -173,9 +172,8 @@ async fn after_a_disaster_everything_comes_back_from_backups() {
     }
     let app = &world.running().app;
     jobs::enqueue(app, "", Kind::SystemBackup, "").await.unwrap();
-    let system = app.config.backups.of_system("control");
     eventually("the control database is backed up", || async {
-        backup::list(&system).unwrap().pop().map(drop).ok_or_else(String::new)
+        world.backups(&of_system("control")).await.pop().map(drop).ok_or_else(String::new)
     })
     .await;
     let tenant = world.tenant_id(&world.site).await;
@@ -240,12 +238,11 @@ async fn a_migration_is_preceded_by_a_backup() {
     world.boot().await;
     world.settle(&world.site).await;
     world.sync(&world.site, "incremental").await;
-    let found = backup::list(&world.running().app.config.backups.of_tenant(&tenant)).unwrap();
+    let found = world.backups(&of_tenant(&tenant)).await;
     assert_eq!(found.len(), 1, "made before the migration");
     let other = world.tenant_id(&world.other).await;
-    let none = backup::list(&world.running().app.config.backups.of_tenant(&other)).unwrap();
+    let none = world.backups(&of_tenant(&other)).await;
     assert!(none.is_empty(), "the other one had nothing to migrate");
-    assert!(matches!(found[0].header.of, file::Of::Tenant { .. }));
     logs::assert_no_canary_in(&world.data_dir());
     world.end().await;
 }

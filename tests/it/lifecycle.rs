@@ -31,8 +31,7 @@ async fn an_installation_syncs_everything_by_itself() {
 async fn an_uninstalled_tenant_is_gone_and_the_other_is_untouched() {
     let world = World::installed().await;
     let tenant = world.tenant_id(&world.site).await;
-    let folder = world.data_dir().join("tenants").join(&tenant);
-    assert!(folder.join("worklogs.db").exists());
+    assert!(world.has_database(&tenant));
     let token = world.site.context_token(ANA);
     let page = world.site.page_url("/connect/admin", ANA);
     let webhook = world.site.request_token("POST", "/connect/webhooks", None);
@@ -54,7 +53,7 @@ async fn an_uninstalled_tenant_is_gone_and_the_other_is_untouched() {
         found.unwrap().ok_or_else(|| "no receipt".to_owned())
     })
     .await;
-    assert!(!folder.exists(), "the files are gone");
+    assert!(!world.has_database(&tenant), "the database is gone");
     assert_eq!(world.running().app.inbox.count(&tenant).await.unwrap(), 0);
     let id = tenant.clone();
     let row = world
@@ -237,16 +236,15 @@ async fn a_wipe_goes_on_after_a_crash() {
             use hourbook_store::control::{installations, jobs};
             installations::close(conn, &id, 1)?;
             jobs::enqueue(conn, &hourbook::jobs::Kind::Wipe.for_tenant(&id, "", 1), 1)?;
-            jobs::claim(conn, 2, &[]).map(|job| assert_eq!(job.unwrap().state, "running"))
+            jobs::claim(conn, "a node that died", 2, &[]).map(|job| assert_eq!(job.unwrap().state, "running"))
         })
         .await
         .unwrap();
     drop(app);
     world.site.state().installation = None;
     world.boot().await;
-    let folder = world.data_dir().join("tenants").join(&tenant);
-    eventually("the files are gone", || async {
-        (!folder.exists()).then_some(()).ok_or_else(|| "still there".to_owned())
+    eventually("the database is gone", || async {
+        (!world.has_database(&tenant)).then_some(()).ok_or_else(|| "still there".to_owned())
     })
     .await;
     eventually("the receipt is written", || async {
@@ -283,7 +281,7 @@ async fn a_full_sync_ends_when_its_tenant_is_closed() {
     // Jira goes on answering: only the tenant is gone.
     hourbook::lifecycle::uninstalled::close(app, &tenant, &world.site.client_key()).await.unwrap();
     eventually("the sync has ended and the files are gone", || async {
-        let gone = !world.data_dir().join("tenants").join(&tenant).exists();
+        let gone = !world.has_database(&tenant);
         let ended = app.progresses.get(&tenant).is_none();
         (gone && ended).then_some(()).ok_or_else(|| format!("gone: {gone}, ended: {ended}"))
     })

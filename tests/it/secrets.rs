@@ -184,9 +184,8 @@ fn sealed(data: &Path, tenant: &str) -> Vec<Vec<u8>> {
     found.extend(column(&database, "SELECT name FROM tags"));
     found.extend(column(&data.join("control.db"), "SELECT shared_secret FROM installations"));
     found.extend(column(&data.join("keyring.db"), "SELECT wrapped FROM data_keys"));
-    let backup =
-        hourbook::backup::list(&data.join("backups").join("tenants").join(tenant)).unwrap().pop().unwrap();
-    let bytes = std::fs::read(backup.path).unwrap();
+    let backups = std::fs::read_dir(data.join("backups").join("tenants").join(tenant)).unwrap();
+    let bytes = std::fs::read(backups.map(|entry| entry.unwrap().path()).max().unwrap()).unwrap();
     found.push(bytes[bytes.len() / 2..bytes.len() / 2 + 64].to_vec());
     found
 }

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 /// A tenant's database in a folder of its own.
-fn open(dir: &TempDir, tenant: &str, folder: &str, key: &DataKey) -> Arc<TenantDb> {
+fn open(dir: &TempDir, tenant: &str, folder: &str, key: &DataKey) -> TenantDb {
     let template = dir.path().join("template.db");
     if !template.exists() {
         hourbook_store::migrate::make_template(&template).unwrap();
     }
     let cipher = Arc::new(TenantCipher::new(tenant, key));
-    Arc::new(TenantDb::open(&dir.path().join(folder), &template, cipher, |_| Ok(())).unwrap())
+    TenantDb::in_folder(&dir.path().join(folder), &template, cipher, |_| Ok(())).unwrap()
 }
 
 /// What is stored can be read by nobody without the key, and by nobody in another row or tenant.
@@ -85,7 +85,7 @@ enum Step {
     Deleted,
 }
 
-async fn take(db: &Arc<TenantDb>, step: Step, now: i64) {
+async fn take(db: &TenantDb, step: Step, now: i64) {
     db.write(move |db| match step {
         Step::Event(number) => {
             let body = json!({ "webhookEvent": "worklog_updated", "worklog": version(number) }).to_string();

@@ -8,8 +8,10 @@
 pub mod client;
 pub mod compare;
 pub mod logs;
+pub mod postgres;
 
 use client::Client;
+use hourbook::backup::Found;
 use hourbook::clock::Clock;
 use hourbook::config::{Config, Env, Tuning};
 use hourbook::limits::Rate;
@@ -63,6 +65,7 @@ pub struct World {
     pub tuning: Tuning,
     server: Option<Running>,
     dir: TempDir,
+    databases: Option<postgres::Databases>,
     ended: bool,
 }
 
@@ -123,6 +126,11 @@ impl World {
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
         );
+        let databases = postgres::on_postgres().then(postgres::Databases::create);
+        if let Some(databases) = &databases {
+            env.insert("HOURBOOK_DATABASE_URL".into(), databases.url.clone());
+            env.insert("HOURBOOK_BACKUP_URL".into(), format!("file://{}/backups", dir.path().display()));
+        }
         let mut tuning = Tuning {
             retry_base: Duration::from_millis(20),
             jira_timeout: Duration::from_secs(5),
@@ -136,8 +144,20 @@ impl World {
         let clock = Clock::system();
         clock.advance_ms(90_000);
         let http = hourbook::jira::client::http_client(Duration::from_secs(30)).unwrap();
-        let mut world =
-            Self { cloud, site, other, ids, http, clock, env, tuning, server: None, dir, ended: false };
+        let mut world = Self {
+            cloud,
+            site,
+            other,
+            ids,
+            http,
+            clock,
+            env,
+            tuning,
+            server: None,
+            dir,
+            databases,
+            ended: false,
+        };
         world.boot().await;
         world
     }
@@ -215,6 +235,24 @@ impl World {
     pub async fn tenant_id(&self, site: &Site) -> String {
         let tenant = self.running().app.tenants.by_client_key(&site.client_key()).await.unwrap();
         tenant.expect("the site is installed").id.clone()
+    }
+
+    /// The backups below a prefix, oldest first.
+    pub async fn backups(&self, prefix: &str) -> Vec<Found> {
+        hourbook::backup::list(&self.running().app.vault, prefix).await.unwrap()
+    }
+
+    /// The file that a backup is.
+    pub fn backup_file(&self, found: &Found) -> PathBuf {
+        self.data_dir().join("backups").join(&found.path)
+    }
+
+    /// Whether a tenant's database is there, wherever tenants' databases are.
+    pub fn has_database(&self, tenant: &str) -> bool {
+        match &self.databases {
+            Some(databases) => databases.has_tenant(tenant),
+            None => self.data_dir().join("tenants").join(tenant).join("worklogs.db").exists(),
+        }
     }
 
     /// Somebody's calls from a page of ours in the first site.
@@ -295,7 +333,14 @@ impl World {
         self.halt().await;
         logs::assert_clean();
         logs::assert_no_canary_in(self.dir.path());
+        self.drop_databases().await;
         self.ended = true;
+    }
+
+    async fn drop_databases(&mut self) {
+        if let Some(databases) = self.databases.take() {
+            tokio::task::spawn_blocking(move || databases.drop_all()).await.unwrap();
+        }
     }
 
     /// For tests whose worlds end in a state that the usual checks do not fit.
@@ -303,6 +348,7 @@ impl World {
         self.halt().await;
         logs::assert_clean();
         logs::assert_no_canary_in(self.dir.path());
+        self.drop_databases().await;
         self.ended = true;
     }
 }

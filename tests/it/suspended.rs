@@ -62,16 +62,16 @@ async fn run_incremental(world: &World) {
 #[tokio::test]
 async fn a_suspended_installation_is_wiped_after_thirty_days() {
     let world = World::installed().await;
-    let folder = world.data_dir().join("tenants").join(world.tenant_id(&world.site).await);
+    let tenant = world.tenant_id(&world.site).await;
     world.site.fail("", "/rest/", Fault::Status(401), FOR_EVER);
     run_incremental(&world).await;
     suspended(&world).await;
     world.advance(DAY * 29);
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert!(folder.exists(), "on day 29 it is there");
+    assert!(world.has_database(&tenant), "on day 29 it is there");
     world.advance(DAY * 2);
     eventually("it is wiped", || async {
-        (!folder.exists()).then_some(()).ok_or_else(|| "still there".to_owned())
+        (!world.has_database(&tenant)).then_some(()).ok_or_else(|| "still there".to_owned())
     })
     .await;
     assert_eq!(world.as_user(ANA).get("/api/v1/sync").await.json["code"], "unknown_tenant");
@@ -127,7 +127,7 @@ async fn a_late_refusal_of_an_old_secret_suspends_nobody() {
 #[tokio::test]
 async fn a_superseded_installation_is_suspended_and_wiped_later() {
     let world = World::installed().await;
-    let before = world.data_dir().join("tenants").join(world.tenant_id(&world.site).await);
+    let before = world.tenant_id(&world.site).await;
     world.site.import_as("canary-client-new");
     assert_eq!(world.site.install(&world.url(), APP_KEY).await, 204);
     world.settle(&world.site).await;
@@ -135,10 +135,10 @@ async fn a_superseded_installation_is_suspended_and_wiped_later() {
     assert!(ops(&world, "/ops/tenants").await.contains("\"reason\":\"superseded\""));
     world.advance(DAY * 29);
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert!(before.exists());
+    assert!(world.has_database(&before));
     world.advance(DAY * 2);
     eventually("it is wiped", || async {
-        (!before.exists()).then_some(()).ok_or_else(|| "still there".to_owned())
+        (!world.has_database(&before)).then_some(()).ok_or_else(|| "still there".to_owned())
     })
     .await;
     world.settle(&world.site).await;

@@ -3,13 +3,13 @@
 use crate::chaos::process::{self, DIE_AT, Process};
 use crate::support::client::send;
 use crate::support::{ANA, APP_KEY, BEN, World, eventually, logs};
+use hourbook::backup::{of_system, of_tenant};
 use hourbook::jobs::{Kind, schedule};
 use hourbook_simulator::cloud::Cloud;
 use hourbook_simulator::people::Work;
 use hourbook_simulator::site::Site;
 use hourbook_store::control::{installations, receipts};
 use serde_json::{Value, json};
-use std::path::Path;
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -128,7 +128,18 @@ async fn a_wipe_survives_being_killed_at_every_step() {
         );
         let places: Vec<&str> =
             said["places"].as_array().unwrap().iter().map(|place| place["place"].as_str().unwrap()).collect();
-        assert_eq!(places, ["keys", "memory", "database files", "backups", "queued webhooks", "jobs"]);
+        assert_eq!(
+            places,
+            [
+                "keys",
+                "memory of all nodes",
+                "database files",
+                "backups and their old versions",
+                "exports",
+                "queued webhooks",
+                "jobs"
+            ]
+        );
         let refused = ask("/api/v1/sync").await.unwrap();
         assert_eq!(refused.status(), 401);
         assert_eq!(std::fs::read_dir(dir.path().join("tenants")).unwrap().count(), 0);
@@ -148,7 +159,6 @@ async fn try_uninstall(site: &Site) {
 async fn no_copy_of_a_key_is_older_than_two_days() {
     let world = World::start().await;
     let app = &world.running().app;
-    let folder = app.config.backups.of_system("keyring");
     for hour in 0..60 {
         world.advance(Duration::from_secs(3600));
         schedule::tidy(app).await;
@@ -157,14 +167,11 @@ async fn no_copy_of_a_key_is_older_than_two_days() {
             open.unwrap().is_empty().then_some(()).ok_or_else(|| "still open".to_owned())
         })
         .await;
-        let found = hourbook::backup::list(&folder).unwrap();
+        let found = world.backups(&of_system("keyring")).await;
         // The next look is an hour away.
-        let oldest =
-            found.first().map_or(0, |found| world.clock.now_ms() + 3_600_000 - found.header.created_at);
+        let oldest = found.first().map_or(0, |found| world.clock.now_ms() + 3_600_000 - found.created_at);
         assert!(oldest <= 48 * 3_600_000, "hour {hour}: {oldest} ms");
-        assert!(
-            found.last().is_some_and(|found| world.clock.now_ms() - found.header.created_at < 7 * 3_600_000)
-        );
+        assert!(found.last().is_some_and(|found| world.clock.now_ms() - found.created_at < 7 * 3_600_000));
     }
     world.end().await;
 }
@@ -182,7 +189,7 @@ async fn a_wipe_waits_for_jobs_that_still_run() {
         |state: &str| control.execute("UPDATE jobs SET state = ?1 WHERE id = ?2", (state, job)).unwrap();
     set("running");
     assert_eq!(world.site.uninstall().await, 204);
-    let folder = app.config.backups.of_tenant(&tenant);
+    let folder = world.data_dir().join("backups").join(of_tenant(&tenant));
     std::fs::create_dir_all(&folder).unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(folder.exists(), "nothing is removed while the job may still write");
@@ -280,12 +287,18 @@ async fn account_information_goes_after_thirty_days() {
             assert!(!contains(&bytes, word), "{word} in {name}");
         }
     }
-    let backups = hourbook::backup::list(&app.config.backups.of_system("control")).unwrap();
+    let backups = world.backups(&of_system("control")).await;
     assert!(!backups.is_empty());
     for found in backups {
-        let mut opened = Vec::new();
-        let master = app.keyring.master();
-        hourbook::backup::file::read(&found.path, |_| Ok(master.backup_key()), &mut opened).unwrap();
+        let (vault, master) = (app.vault.clone(), app.keyring.master());
+        let opened = tokio::task::spawn_blocking(move || {
+            let mut opened = Vec::new();
+            let (_, mut content) =
+                hourbook::backup::file::open(&vault, &found.path, |_| Ok(master.backup_key())).unwrap();
+            std::io::Read::read_to_end(&mut content, &mut opened).unwrap();
+            opened
+        });
+        let opened = opened.await.unwrap();
         assert!(!contains(&opened, &world.site.base_url) && !contains(&opened, &world.site.client_key()));
     }
     world.end().await;
@@ -323,15 +336,12 @@ async fn a_reinstallation_is_another_generation() {
         assert_eq!(reply.status, 401, "the grace ends with its installation");
     }
     // The wipe's job again, and the operator's wipe of the former id: the new one is not theirs.
-    let folder = world.data_dir().join("tenants").join(&after);
     hourbook::jobs::enqueue(app, &before, Kind::Wipe, "").await.unwrap();
     world.settle(&world.site).await;
     world.run_job(&world.site, Kind::Backup, "").await;
-    assert!(
-        folder.join("worklogs.db").exists()
-            && !Path::new(&world.data_dir().join("tenants").join(&before)).exists()
-    );
-    assert!(app.config.backups.of_tenant(&after).exists() && !app.config.backups.of_tenant(&before).exists());
+    assert!(world.has_database(&after) && !world.has_database(&before));
+    assert_eq!(world.backups(&of_tenant(&after)).await.len(), 1);
+    assert!(world.backups(&of_tenant(&before)).await.is_empty());
     world.equal(&world.site).await;
     world.end().await;
 }
@@ -346,7 +356,7 @@ async fn a_wipe_that_cannot_end_raises_an_alarm_and_goes_on() {
     let alarms = || app.metrics.alarms.with_label_values(&["wipe_open"]).get();
     // A folder in the place that cannot be listed for its backups is in the way; being root ignores permissions, so a
     // file where a folder should be does it.
-    let folder = app.config.backups.of_tenant(&tenant);
+    let folder = world.data_dir().join("backups").join(of_tenant(&tenant));
     std::fs::create_dir_all(folder.parent().unwrap()).unwrap();
     std::fs::write(&folder, "in the way").unwrap();
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o000)).unwrap();

@@ -3,10 +3,11 @@
 use super::jwt::{self, Refusal};
 use super::keys::InstallKeys;
 use super::qsh;
+use crate::error::AppResult;
+use hourbook_store::conn::Db;
+use hourbook_store::control::taken;
 use jsonwebtoken::Algorithm;
-use moka::sync::Cache;
 use sha2::{Digest, Sha256};
-use std::time::Duration;
 
 /// What the call says of itself, as it came over the wire.
 pub struct Request<'a> {
@@ -20,29 +21,19 @@ pub struct Request<'a> {
     pub client_key: &'a str,
 }
 
-/// How long a taken call is remembered: longer than its token holds.
-const REMEMBERED: Duration = Duration::from_secs(3600);
+/// How long a taken call is remembered, ms: longer than its token holds.
+const REMEMBERED_MS: i64 = 3_600_000;
 
-/// Lifecycle calls that were taken. Their bodies are not signed, so a token that was seen must not vouch for another
-/// body; the same call again (Jira had no answer) is fine.
-pub struct Taken(Cache<[u8; 32], [u8; 32]>);
-
-impl Default for Taken {
-    fn default() -> Self {
-        Self(Cache::builder().max_capacity(100_000).time_to_live(REMEMBERED).build())
-    }
-}
-
-impl Taken {
-    /// Takes a proved call.
-    ///
-    /// # Errors
-    /// [`Refusal::Replayed`] if its token came with another body before.
-    pub fn take(&self, token: &str, body: &[u8]) -> Result<(), Refusal> {
-        let body: [u8; 32] = Sha256::digest(body).into();
-        let first = self.0.get_with(Sha256::digest(token.as_bytes()).into(), || body);
-        if first == body { Ok(()) } else { Err(Refusal::Replayed) }
-    }
+/// Takes a proved call. Bodies of lifecycle calls are not signed, so a token that was seen must not vouch for another
+/// body, on whichever node it arrives; the same call again (Jira had no answer) is fine.
+///
+/// # Errors
+/// [`Refusal::Replayed`] if its token came with another body before; when the control database fails.
+pub async fn take(control: &Db, token: &str, body: &[u8], now: i64) -> AppResult<Result<(), Refusal>> {
+    let hash = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
+    let (token, body) = (hash(token.as_bytes()), hash(body));
+    let first = control.write(move |conn| taken::take(conn, &token, &body, now + REMEMBERED_MS)).await?;
+    Ok(if first { Ok(()) } else { Err(Refusal::Replayed) })
 }
 
 /// Proves that Atlassian sent this very call for this app and this clientKey.

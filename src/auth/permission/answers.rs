@@ -82,6 +82,12 @@ impl Permissions {
         self.changed.lock().remove(tenant_id);
     }
 
+    /// Forgets everything about all tenants.
+    pub fn forget_all(&self) {
+        self.people.invalidate_all();
+        self.changed.lock().clear();
+    }
+
     /// What was asked about a tenant up to now no longer holds, answers on their way included.
     pub fn all_changed(&self, tenant_id: &str, now: i64) {
         let changed = Changed { all: now, issues: HashMap::new() };

@@ -1,25 +1,25 @@
-//! Long exports: made beside the request into sealed files, for the one who asked. They are looked through again when
-//! they are fetched, and are gone after a day, and with the tenant.
+//! Long exports: made beside the request into sealed files in the vault, for the one who asked, on whichever node they
+//! are fetched. They are looked through again then, and are gone after a day, and with the tenant.
 
 use super::{Style, file_name, pieces};
 use crate::app::App;
 use crate::auth::{Caller, permission};
 use crate::backup::file::{self, Content, Header, Of, Writing};
+use crate::backup::vault::Vault;
 use crate::error::{AppError, AppResult};
 use crate::reports::facts::{self, Needs, Progress};
 use crate::reports::report::Report;
-use crate::tenants::{self, Tenant};
+use crate::tenants::Tenant;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use moka::sync::Cache;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
+use std::io;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::{fs, io};
 use tokio::sync::mpsc;
 use utoipa::ToSchema;
 
@@ -135,17 +135,24 @@ impl Exports {
     }
 }
 
-fn folder(app: &App, tenant_id: &str) -> PathBuf {
-    tenants::folder(&app.config.storage.data_dir, tenant_id)
+/// Below which all of them are.
+const ALL: &str = "exports";
+/// One that is being made has a mark with what it will be, so that other nodes know of it.
+const MARK: &str = ".making";
+/// A mark that is this old was left by a node that went, ms.
+const GIVEN_UP_MS: i64 = 3_600_000;
+
+/// Prefix of an installation's exports.
+pub fn of_tenant(tenant_id: &str) -> String {
+    format!("{ALL}/{tenant_id}")
 }
 
-fn path(app: &App, tenant_id: &str, id: &str) -> PathBuf {
-    folder(app, tenant_id).join(format!("export-{id}.sealed"))
+fn path(tenant_id: &str, id: &str) -> String {
+    format!("{ALL}/{tenant_id}/{id}")
 }
 
-/// The id in a file's name.
-fn id_of(path: &Path) -> Option<&str> {
-    path.file_name()?.to_str()?.strip_prefix("export-")?.strip_suffix(".sealed")
+fn mark(tenant_id: &str, id: &str) -> String {
+    path(tenant_id, id) + MARK
 }
 
 fn not_found() -> AppError {
@@ -194,47 +201,64 @@ pub async fn begin(app: &Arc<App>, caller: &Caller, report: Arc<Report>, style: 
     Ok(told)
 }
 
+/// Begins a sealed file with its first line.
+fn begin_file(vault: &Vault, path: &str, tenant: &Tenant, running: &Running) -> anyhow::Result<Writing> {
+    let (version, key) = tenant.cipher.backup_key();
+    let header = Header::new(Of::Export { tenant: tenant.id.clone(), version }, running.created_at);
+    let mut first = serde_json::to_vec(&running.meta)?;
+    first.push(b'\n');
+    let mut file = Writing::create(vault, path, &header, key)?;
+    file.write_all(&first)?;
+    Ok(file)
+}
+
 /// Writes the file: pieces come from the database, a thread of its own compresses and seals them.
 async fn make(
     app: &App,
-    tenant: &Tenant,
+    tenant: &Arc<Tenant>,
     id: &str,
     report: Arc<Report>,
-    running: &Running,
+    running: &Arc<Running>,
 ) -> anyhow::Result<()> {
     let db = app.db(tenant).await?;
-    let (version, key) = tenant.cipher.backup_key();
-    let of = Of::Export { tenant: tenant.id.clone(), version };
-    let header = Header::new(of, running.created_at, 0);
-    let (path, key) = (path(app, &tenant.id, id), key.clone());
-    let mut first = serde_json::to_vec(&running.meta)?;
-    first.push(b'\n');
     let (send, mut receive) = mpsc::channel::<Option<Bytes>>(2);
+    let (vault, of, about) = (app.vault.clone(), Arc::clone(tenant), Arc::clone(running));
+    let (path, mark) = (path(&tenant.id, id), mark(&tenant.id, id));
+    let marked = mark.clone();
     let writing = tokio::task::spawn_blocking(move || -> anyhow::Result<()> {
-        let mut file = Writing::create(&path, &header, &key)?;
-        file.write_all(&first)?;
+        begin_file(&vault, &marked, &of, &about)?.finish()?;
+        let mut file = begin_file(&vault, &path, &of, &about)?;
         loop {
             match receive.blocking_recv() {
                 Some(Some(piece)) => file.write_all(&piece)?,
                 Some(None) => return file.finish().map(drop),
                 // Whoever makes the pieces has failed: what there is goes.
-                None => break,
+                None => return Ok(()),
             }
         }
-        drop(file);
-        fs::remove_file(path.with_extension("part"))?;
-        Ok(())
     });
     let mut pieces = std::pin::pin!(pieces(db, report, running.meta.style));
-    while let Some(piece) = pieces.try_next().await? {
-        running.bytes.fetch_add(piece.len() as u64, Ordering::Relaxed);
-        if send.send(Some(piece)).await.is_err() {
-            break;
+    let made = loop {
+        match pieces.try_next().await {
+            Ok(Some(piece)) => {
+                running.bytes.fetch_add(piece.len() as u64, Ordering::Relaxed);
+                if send.send(Some(piece)).await.is_err() {
+                    break Ok(());
+                }
+            }
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
         }
+    };
+    if made.is_ok() {
+        // Fails only where the thread has failed: its error is told below.
+        let _ = send.send(None).await;
     }
-    // Fails only where the thread has failed: its error is told below.
-    let _ = send.send(None).await;
-    writing.await?
+    drop(send);
+    let written = writing.await?;
+    app.vault.remove(&mark).await?;
+    made?;
+    written
 }
 
 /// The caller's exports, newest first.
@@ -250,37 +274,65 @@ pub async fn list(app: &App, caller: &Caller) -> AppResult<Vec<Export>> {
         .map(|(id, running)| (running.created_at, running.told(&id)))
         .filter(|(created_at, _)| created_at + KEPT_MS > app.clock.now_ms())
         .collect();
-    // And those from before the start.
+    // And those of other nodes, or from before the start.
     let known: HashSet<String> = found.iter().map(|(_, export)| export.id.clone()).collect();
-    let (folder, tenant) = (folder(app, &caller.tenant.id), Arc::clone(&caller.tenant));
-    let others = tokio::task::spawn_blocking(move || others(&folder, &tenant, &known));
-    let others = others.await.map_err(|panicked| AppError::internal(&panicked))?;
-    let others = others.map_err(|error| AppError::internal(&error))?;
-    let mine = others.into_iter().filter(|(_, created_at, meta)| {
-        meta.account_id == caller.account_id && created_at + KEPT_MS > app.clock.now_ms()
-    });
-    found.extend(
-        mine.map(|(id, created_at, meta)| (created_at, told(&id, "done", &meta, created_at, None, None))),
-    );
+    for (id, created_at, meta, state) in others(app, &caller.tenant, &known).await? {
+        if meta.account_id == caller.account_id && created_at + KEPT_MS > app.clock.now_ms() {
+            found.push((created_at, told(&id, state, &meta, created_at, None, given_up(state))));
+        }
+    }
     found.sort_by_key(|(created_at, _)| std::cmp::Reverse(*created_at));
     Ok(found.into_iter().map(|(_, export)| export).collect())
 }
 
-fn others(folder: &Path, tenant: &Tenant, known: &HashSet<String>) -> io::Result<Vec<(String, i64, Meta)>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let Some(id) = id_of(&path).filter(|id| !known.contains(*id)) else { continue };
-        match open(&path, tenant) {
-            Ok((header, meta, _)) => found.push((id.to_owned(), header.created_at, meta)),
+/// Why one failed that no node makes any more.
+fn given_up(state: &str) -> Option<String> {
+    (state == "failed").then(|| "It could not be written. Try again.".to_owned())
+}
+
+/// What a mark of that age means.
+fn state_of_mark(app: &App, created_at: i64) -> &'static str {
+    if created_at + GIVEN_UP_MS > app.clock.now_ms() { "running" } else { "failed" }
+}
+
+async fn others(
+    app: &App,
+    tenant: &Arc<Tenant>,
+    known: &HashSet<String>,
+) -> AppResult<Vec<(String, i64, Meta, &'static str)>> {
+    let objects = app.vault.list(&of_tenant(&tenant.id)).await;
+    let objects = objects.map_err(|error| AppError::internal(&format!("{error:#}")))?;
+    let mut found: Vec<(String, i64, Meta, &'static str)> = Vec::new();
+    // The export itself sorts before its mark.
+    for object in objects {
+        let name = object.path.rsplit('/').next().unwrap_or_default();
+        let id = name.strip_suffix(MARK).unwrap_or(name).to_owned();
+        if known.contains(&id) || found.iter().any(|(there, ..)| *there == id) {
+            continue;
+        }
+        match read_meta(app, tenant, &object.path).await {
+            Ok((created_at, meta)) => {
+                let is_mark = name.ends_with(MARK);
+                let state = if is_mark { state_of_mark(app, created_at) } else { "done" };
+                found.push((id, created_at, meta, state));
+            }
             Err(error) => tracing::warn!(error = format!("{error:#}"), "an export does not open"),
         }
     }
     Ok(found)
 }
 
-fn open(path: &Path, tenant: &Tenant) -> anyhow::Result<(Header, Meta, BufReader<Content>)> {
-    let (header, content) = file::content(path, |header| match &header.of {
+async fn read_meta(app: &App, tenant: &Arc<Tenant>, path: &str) -> anyhow::Result<(i64, Meta)> {
+    let (vault, tenant, path) = (app.vault.clone(), Arc::clone(tenant), path.to_owned());
+    tokio::task::spawn_blocking(move || {
+        let (header, meta, _) = open(&vault, &path, &tenant)?;
+        Ok((header.created_at, meta))
+    })
+    .await?
+}
+
+fn open(vault: &Vault, path: &str, tenant: &Tenant) -> anyhow::Result<(Header, Meta, BufReader<Content>)> {
+    let (header, content) = file::open(vault, path, |header| match &header.of {
         Of::Export { tenant: of, version } if *of == tenant.id => {
             Ok(tenant.cipher.backup_key_of(*version)?.clone())
         }
@@ -302,17 +354,21 @@ pub async fn find(app: &App, caller: &Caller, id: &str) -> AppResult<Export> {
         let is_theirs = running.is_of(caller) && is_kept(running.created_at);
         return is_theirs.then(|| running.told(id)).ok_or_else(not_found);
     }
-    // From before the start; a name that is none of ours reaches no file.
+    // Of another node, or from before the start; a name that is none of ours reaches no file.
     if id.len() != 32 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(not_found());
     }
-    let (path, tenant) = (path(app, &caller.tenant.id, id), Arc::clone(&caller.tenant));
-    let opened = tokio::task::spawn_blocking(move || path.exists().then(|| open(&path, &tenant)).transpose());
-    let opened = opened.await.map_err(|panicked| AppError::internal(&panicked))?;
-    let opened = opened.map_err(|error| AppError::internal(&format!("{error:#}")))?;
-    let (header, meta, _) = opened.ok_or_else(not_found)?;
-    let is_theirs = meta.account_id == caller.account_id && is_kept(header.created_at);
-    is_theirs.then(|| told(id, "done", &meta, header.created_at, None, None)).ok_or_else(not_found)
+    let failed = |error: anyhow::Error| AppError::internal(&format!("{error:#}"));
+    let (whole, mark) = (path(&caller.tenant.id, id), mark(&caller.tenant.id, id));
+    let is_whole = app.vault.has(&whole).await.map_err(failed)?;
+    if !is_whole && !app.vault.has(&mark).await.map_err(failed)? {
+        return Err(not_found());
+    }
+    let at = if is_whole { whole } else { mark };
+    let (created_at, meta) = read_meta(app, &caller.tenant, &at).await.map_err(failed)?;
+    let state = if is_whole { "done" } else { state_of_mark(app, created_at) };
+    let is_theirs = meta.account_id == caller.account_id && is_kept(created_at);
+    is_theirs.then(|| told(id, state, &meta, created_at, None, given_up(state))).ok_or_else(not_found)
 }
 
 /// Removes one of the caller's.
@@ -325,11 +381,9 @@ pub async fn delete(app: &App, caller: &Caller, id: &str) -> AppResult<()> {
         return Err(AppError::conflict("export_running", "It is being made. Delete it when that has ended."));
     }
     app.exports.0.invalidate(id);
-    let path = path(app, &caller.tenant.id, id);
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(AppError::internal(&error)),
-        _ => Ok(()),
-    }
+    let failed = |error: anyhow::Error| AppError::internal(&format!("{error:#}"));
+    app.vault.remove(&mark(&caller.tenant.id, id)).await.map_err(failed)?;
+    app.vault.remove(&path(&caller.tenant.id, id)).await.map_err(failed)
 }
 
 /// A file to hand out.
@@ -357,8 +411,8 @@ pub async fn fetch(app: &App, caller: &Caller, id: &str) -> AppResult<Download> 
         }
         _ => return Err(AppError::conflict("export_failed", "It could not be made. Ask for it again.")),
     }
-    let (path, tenant) = (path(app, &caller.tenant.id, id), Arc::clone(&caller.tenant));
-    let opened = tokio::task::spawn_blocking(move || open(&path, &tenant)).await;
+    let (vault, path, tenant) = (app.vault.clone(), path(&caller.tenant.id, id), Arc::clone(&caller.tenant));
+    let opened = tokio::task::spawn_blocking(move || open(&vault, &path, &tenant)).await;
     let opened = opened.map_err(|panicked| AppError::internal(&panicked))?;
     let (_, meta, content) = opened.map_err(|error| AppError::internal(&format!("{error:#}")))?;
     if meta.account_id != caller.account_id {
@@ -407,49 +461,20 @@ impl Download {
     }
 }
 
-/// All files of tenants, of which some are exports.
-fn files(data_dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let tenants = match fs::read_dir(data_dir.join("tenants")) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
-        tenants => tenants?,
-    };
-    for tenant in tenants {
-        // One that is wiped just now has no files any more.
-        let Ok(files) = fs::read_dir(tenant?.path()) else { continue };
-        for file in files {
-            found.push(file?.path());
-        }
-    }
-    Ok(found)
-}
-
 /// Housekeeping: removes exports of all tenants that are older than a day.
 ///
 /// # Errors
-/// When a folder cannot be read.
-pub fn tidy(data_dir: &Path, now: i64) -> anyhow::Result<usize> {
+/// When the vault cannot be asked.
+pub async fn tidy(app: &App, now: i64) -> anyhow::Result<usize> {
     let mut removed = 0;
-    for path in files(data_dir)?.into_iter().filter(|path| id_of(path).is_some()) {
-        let created_at = file::header(&path).map_or(0, |header| header.created_at);
+    for object in app.vault.list(ALL).await? {
+        let (vault, path) = (app.vault.clone(), object.path.clone());
+        let header = tokio::task::spawn_blocking(move || file::header(&vault, &path)).await?;
+        let created_at = header.map_or(0, |header| header.created_at);
         if created_at + KEPT_MS <= now {
-            fs::remove_file(&path)?;
+            app.vault.remove(&object.path).await?;
             removed += 1;
         }
     }
     Ok(removed)
-}
-
-/// Removes what a former server was writing when it ended; before anything is written.
-///
-/// # Errors
-/// When a folder cannot be read.
-pub fn remove_halves(data_dir: &Path) -> anyhow::Result<()> {
-    for path in files(data_dir)? {
-        let is_half = path.extension().is_some_and(|end| end == "part");
-        if is_half && id_of(&path.with_extension("sealed")).is_some() {
-            fs::remove_file(&path)?;
-        }
-    }
-    Ok(())
 }

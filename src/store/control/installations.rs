@@ -3,7 +3,7 @@
 //! At most one row of a clientKey is not closed. A closed row has no key any more and waits to be wiped.
 
 use super::schema::installations::dsl as i;
-use crate::conn::Conn;
+use crate::conn::{Conn, on};
 use crate::error::Result;
 use diesel::prelude::*;
 
@@ -98,42 +98,42 @@ pub struct Renewal {
 
 /// The installation of a clientKey that is not closed.
 pub fn open_by_client_key(conn: &mut Conn, client_key: &str) -> Result<Option<Installation>> {
-    Ok(i::installations
+    Ok(on!(conn, |c| i::installations
         .filter(i::client_key.eq(client_key).and(i::state.ne(CLOSED)))
         .select(Installation::as_select())
-        .first(conn)
-        .optional()?)
+        .first(c)
+        .optional())?)
 }
 
 /// An installation in any state.
 pub fn find(conn: &mut Conn, tenant_id: &str) -> Result<Option<Installation>> {
-    Ok(i::installations.find(tenant_id).select(Installation::as_select()).first(conn).optional()?)
+    Ok(on!(conn, |c| i::installations.find(tenant_id).select(Installation::as_select()).first(c).optional())?)
 }
 
 /// All installations, oldest first; the operator's list.
 pub fn all(conn: &mut Conn) -> Result<Vec<Installation>> {
-    Ok(i::installations
+    Ok(on!(conn, |c| i::installations
         .order((i::installed_at, i::tenant_id))
         .select(Installation::as_select())
-        .load(conn)?)
+        .load(c))?)
 }
 
 /// Adds a new installation.
 pub fn insert(conn: &mut Conn, installation: &Installation) -> Result<()> {
-    diesel::insert_into(i::installations).values(installation).execute(conn)?;
+    on!(conn, |c| diesel::insert_into(i::installations).values(installation).execute(c))?;
     Ok(())
 }
 
 /// Applies an `installed` call to a known installation.
 pub fn renew(conn: &mut Conn, tenant_id: &str, renewal: &Renewal) -> Result<()> {
-    diesel::update(i::installations.find(tenant_id)).set(renewal).execute(conn)?;
+    on!(conn, |c| diesel::update(i::installations.find(tenant_id)).set(renewal).execute(c))?;
     Ok(())
 }
 
 /// Closes the installation and forgets its secrets; false if it was closed already.
 pub fn close(conn: &mut Conn, tenant_id: &str, now: i64) -> Result<bool> {
     let nothing: Option<Vec<u8>> = None;
-    let closed = diesel::update(i::installations.find(tenant_id).filter(i::state.ne(CLOSED)))
+    let closed = on!(conn, |c| diesel::update(i::installations.find(tenant_id).filter(i::state.ne(CLOSED)))
         .set((
             i::state.eq(CLOSED),
             i::state_reason.eq(None::<String>),
@@ -143,25 +143,26 @@ pub fn close(conn: &mut Conn, tenant_id: &str, now: i64) -> Result<bool> {
             i::previous_secret_until.eq(None::<i64>),
             i::oauth_client_id.eq(None::<String>),
         ))
-        .execute(conn)?;
+        .execute(c))?;
     Ok(closed == 1)
 }
 
 /// Notes that the site accepted our signature; true the first time.
 pub fn mark_proven(conn: &mut Conn, tenant_id: &str, now: i64) -> Result<bool> {
-    let marked = diesel::update(i::installations.find(tenant_id).filter(i::proven_at.is_null()))
-        .set(i::proven_at.eq(now))
-        .execute(conn)?;
+    let marked =
+        on!(conn, |c| diesel::update(i::installations.find(tenant_id).filter(i::proven_at.is_null()))
+            .set(i::proven_at.eq(now))
+            .execute(c))?;
     Ok(marked == 1)
 }
 
 /// Suspends every other active installation on the same site; returns their ids and clientKeys.
 pub fn supersede_others(conn: &mut Conn, by: &Installation, now: i64) -> Result<Vec<(String, String)>> {
-    let others: Vec<(String, String)> = i::installations
+    let others: Vec<(String, String)> = on!(conn, |c| i::installations
         .filter(i::base_url.eq(&by.base_url))
         .filter(i::tenant_id.ne(&by.tenant_id).and(i::state.eq(ACTIVE)))
         .select((i::tenant_id, i::client_key))
-        .load(conn)?;
+        .load(c))?;
     for (other, _) in &others {
         set_state(conn, other, SUSPENDED, Some(SUPERSEDED), now)?;
     }
@@ -170,9 +171,9 @@ pub fn supersede_others(conn: &mut Conn, by: &Installation, now: i64) -> Result<
 
 /// Moves an installation that is not closed into another state.
 fn set_state(conn: &mut Conn, tenant_id: &str, state: &str, reason: Option<&str>, now: i64) -> Result<()> {
-    diesel::update(i::installations.find(tenant_id).filter(i::state.ne(CLOSED)))
+    on!(conn, |c| diesel::update(i::installations.find(tenant_id).filter(i::state.ne(CLOSED)))
         .set((i::state.eq(state), i::state_reason.eq(reason), i::state_since.eq(now)))
-        .execute(conn)?;
+        .execute(c))?;
     Ok(())
 }
 
@@ -186,9 +187,9 @@ pub fn suspend_refused(
     now: i64,
 ) -> Result<bool> {
     let same = i::state.eq(ACTIVE).and(i::shared_secret.eq(sealed_secret));
-    let suspended = diesel::update(i::installations.find(tenant_id).filter(same))
+    let suspended = on!(conn, |c| diesel::update(i::installations.find(tenant_id).filter(same))
         .set((i::state.eq(SUSPENDED), i::state_reason.eq(reason), i::state_since.eq(now)))
-        .execute(conn)?;
+        .execute(c))?;
     Ok(suspended == 1)
 }
 
@@ -204,27 +205,31 @@ fn refused() -> Refused {
 
 /// Whether a site that refused us may be asked again: not once another installation has its place.
 pub fn may_be_probed(conn: &mut Conn, tenant_id: &str) -> Result<bool> {
-    let mine: Option<String> =
-        i::installations.find(tenant_id).filter(refused()).select(i::base_url).first(conn).optional()?;
+    let mine: Option<String> = on!(conn, |c| i::installations
+        .find(tenant_id)
+        .filter(refused())
+        .select(i::base_url)
+        .first(c)
+        .optional())?;
     let Some(base_url) = mine else { return Ok(false) };
     let another = i::installations.filter(i::base_url.eq(base_url).and(i::state.eq(ACTIVE)));
-    let taken: bool = diesel::select(diesel::dsl::exists(another)).get_result(conn)?;
+    let taken: bool = on!(conn, |c| diesel::select(diesel::dsl::exists(another)).get_result(c))?;
     Ok(!taken)
 }
 
 /// The site lets us in again: active, if it was suspended for being refused.
 pub fn resume(conn: &mut Conn, tenant_id: &str, now: i64) -> Result<bool> {
-    let resumed = diesel::update(i::installations.find(tenant_id).filter(refused()))
+    let resumed = on!(conn, |c| diesel::update(i::installations.find(tenant_id).filter(refused()))
         .set((i::state.eq(ACTIVE), i::state_reason.eq(None::<String>), i::state_since.eq(now)))
-        .execute(conn)?;
+        .execute(c))?;
     Ok(resumed == 1)
 }
 
 /// When a site that refused us is asked again; no syncs are due meanwhile.
 pub fn schedule_probe(conn: &mut Conn, tenant_id: &str, at: i64) -> Result<()> {
-    diesel::update(i::installations.find(tenant_id).filter(refused()))
+    on!(conn, |c| diesel::update(i::installations.find(tenant_id).filter(refused()))
         .set(i::next_incremental_at.eq(at))
-        .execute(conn)?;
+        .execute(c))?;
     Ok(())
 }
 
@@ -233,18 +238,18 @@ pub fn probes_due(conn: &mut Conn, now: i64) -> Result<Vec<String>> {
     let due = i::installations
         .filter(refused())
         .filter(i::next_incremental_at.not_between(now + 1, now + FURTHEST));
-    Ok(due.select(i::tenant_id).load(conn)?)
+    Ok(on!(conn, |c| due.select(i::tenant_id).load(c))?)
 }
 
 /// Installations that are suspended since before an instant, with their clientKeys.
 pub fn suspended_before(conn: &mut Conn, before: i64) -> Result<Vec<(String, String)>> {
     let long = i::state.eq(SUSPENDED).and(i::state_since.le(before));
-    Ok(i::installations.filter(long).select((i::tenant_id, i::client_key)).load(conn)?)
+    Ok(on!(conn, |c| i::installations.filter(long).select((i::tenant_id, i::client_key)).load(c))?)
 }
 
 /// How many installations are in a state.
 pub fn count(conn: &mut Conn, state: &str) -> Result<i64> {
-    Ok(i::installations.filter(i::state.eq(state)).count().get_result(conn)?)
+    Ok(on!(conn, |c| i::installations.filter(i::state.eq(state)).count().get_result(c))?)
 }
 
 /// What is due for an active installation.
@@ -261,7 +266,7 @@ const FURTHEST: i64 = 5 * 86_400_000;
 
 /// Active installations whose incremental sync or reconciliation is due.
 pub fn due(conn: &mut Conn, now: i64) -> Result<Vec<Due>> {
-    let rows: Vec<(String, i64)> = i::installations
+    let rows: Vec<(String, i64)> = on!(conn, |c| i::installations
         .filter(i::state.eq(ACTIVE))
         .filter(
             i::next_incremental_at
@@ -271,7 +276,7 @@ pub fn due(conn: &mut Conn, now: i64) -> Result<Vec<Due>> {
         .order(i::next_incremental_at)
         .limit(1000)
         .select((i::tenant_id, i::next_reconcile_at))
-        .load(conn)?;
+        .load(c))?;
     Ok(rows
         .into_iter()
         .map(|(tenant_id, next)| Due { tenant_id, reconcile: !(now + 1..=now + FURTHEST).contains(&next) })
@@ -280,15 +285,17 @@ pub fn due(conn: &mut Conn, now: i64) -> Result<Vec<Due>> {
 
 /// When the next incremental sync is to run, and the rhythm from then on.
 pub fn schedule_incremental(conn: &mut Conn, tenant_id: &str, at: i64, secs: i64) -> Result<()> {
-    diesel::update(i::installations.find(tenant_id))
+    on!(conn, |c| diesel::update(i::installations.find(tenant_id))
         .set((i::next_incremental_at.eq(at), i::incremental_secs.eq(secs)))
-        .execute(conn)?;
+        .execute(c))?;
     Ok(())
 }
 
 /// When the next reconciliation is to run.
 pub fn schedule_reconcile(conn: &mut Conn, tenant_id: &str, at: i64) -> Result<()> {
-    diesel::update(i::installations.find(tenant_id)).set(i::next_reconcile_at.eq(at)).execute(conn)?;
+    on!(conn, |c| diesel::update(i::installations.find(tenant_id))
+        .set(i::next_reconcile_at.eq(at))
+        .execute(c))?;
     Ok(())
 }
 
@@ -300,53 +307,59 @@ pub fn reseal(
     secret: &[u8],
     previous: Option<&[u8]>,
 ) -> Result<()> {
-    diesel::update(i::installations.find(tenant_id).filter(i::shared_secret.eq(before)))
+    on!(conn, |c| diesel::update(i::installations.find(tenant_id).filter(i::shared_secret.eq(before)))
         .set((i::shared_secret.eq(secret), i::previous_secret.eq(previous)))
-        .execute(conn)?;
+        .execute(c))?;
     Ok(())
 }
 
 /// Keeps how far a wipe is.
 pub fn keep_wipe(conn: &mut Conn, tenant_id: &str, wipe: &str) -> Result<()> {
-    diesel::update(i::installations.find(tenant_id)).set(i::wipe.eq(wipe)).execute(conn)?;
+    on!(conn, |c| diesel::update(i::installations.find(tenant_id)).set(i::wipe.eq(wipe)).execute(c))?;
     Ok(())
 }
 
 /// Closed installations whose account information has been kept for long enough.
 pub fn closed_before(conn: &mut Conn, before: i64) -> Result<Vec<String>> {
     let old = i::installations.filter(i::state.eq(CLOSED).and(i::state_since.le(before)));
-    Ok(old.select(i::tenant_id).load(conn)?)
+    Ok(on!(conn, |c| old.select(i::tenant_id).load(c))?)
 }
 
 /// Removes everything that was known of an installation.
 pub fn remove(conn: &mut Conn, tenant_id: &str) -> Result<()> {
-    diesel::delete(i::installations.find(tenant_id)).execute(conn)?;
+    on!(conn, |c| diesel::delete(i::installations.find(tenant_id)).execute(c))?;
     Ok(())
 }
 
 /// Active installations whose backup is due.
 pub fn backups_due(conn: &mut Conn, now: i64) -> Result<Vec<String>> {
     let due = i::next_backup_at.not_between(now + 1, now + FURTHEST);
-    Ok(i::installations.filter(i::state.eq(ACTIVE).and(due)).limit(1000).select(i::tenant_id).load(conn)?)
+    Ok(on!(conn, |c| i::installations
+        .filter(i::state.eq(ACTIVE).and(due))
+        .limit(1000)
+        .select(i::tenant_id)
+        .load(c))?)
 }
 
 /// When the next backup is to be made.
 pub fn schedule_backup(conn: &mut Conn, tenant_id: &str, at: i64) -> Result<()> {
-    diesel::update(i::installations.find(tenant_id)).set(i::next_backup_at.eq(at)).execute(conn)?;
+    on!(conn, |c| diesel::update(i::installations.find(tenant_id)).set(i::next_backup_at.eq(at)).execute(c))?;
     Ok(())
 }
 
 /// Notes a backup.
 pub fn backed_up(conn: &mut Conn, tenant_id: &str, at: i64, bytes: i64) -> Result<()> {
-    diesel::update(i::installations.find(tenant_id))
+    on!(conn, |c| diesel::update(i::installations.find(tenant_id))
         .set((i::backup_at.eq(at), i::backup_bytes.eq(bytes)))
-        .execute(conn)?;
+        .execute(c))?;
     Ok(())
 }
 
 /// Notes that a backup was read back.
 pub fn backup_checked(conn: &mut Conn, tenant_id: &str, at: i64) -> Result<()> {
-    diesel::update(i::installations.find(tenant_id)).set(i::backup_checked_at.eq(at)).execute(conn)?;
+    on!(conn, |c| diesel::update(i::installations.find(tenant_id))
+        .set(i::backup_checked_at.eq(at))
+        .execute(c))?;
     Ok(())
 }
 
@@ -354,8 +367,8 @@ pub fn backup_checked(conn: &mut Conn, tenant_id: &str, at: i64) -> Result<()> {
 /// the last one was made.
 pub fn without_backup_since(conn: &mut Conn, since: i64) -> Result<Vec<(String, Option<i64>)>> {
     let old = i::backup_at.is_null().or(i::backup_at.lt(since).assume_not_null());
-    Ok(i::installations
+    Ok(on!(conn, |c| i::installations
         .filter(i::state.eq(ACTIVE).and(i::installed_at.lt(since)).and(old))
         .select((i::tenant_id, i::backup_at))
-        .load(conn)?)
+        .load(c))?)
 }

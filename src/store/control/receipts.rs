@@ -1,7 +1,7 @@
 //! Receipts: what remains of a wiped installation.
 
 use super::schema::receipts::dsl as r;
-use crate::conn::Conn;
+use crate::conn::{Conn, on};
 use crate::error::Result;
 use diesel::prelude::*;
 
@@ -21,7 +21,7 @@ pub struct Receipt {
 
 /// Adds a receipt; the first of its name stays.
 pub fn insert(conn: &mut Conn, receipt: &Receipt) -> Result<()> {
-    diesel::insert_or_ignore_into(r::receipts).values(receipt).execute(conn)?;
+    on!(conn, |c| diesel::insert_into(r::receipts).values(receipt).on_conflict_do_nothing().execute(c))?;
     Ok(())
 }
 
@@ -29,7 +29,7 @@ pub fn insert(conn: &mut Conn, receipt: &Receipt) -> Result<()> {
 pub fn of_tenant(conn: &mut Conn, tenant_id: &str) -> Result<Option<Receipt>> {
     use super::schema::installations::dsl as i;
     let name: Option<String> =
-        i::installations.find(tenant_id).select(i::receipt_id).first(conn).optional()?;
+        on!(conn, |c| i::installations.find(tenant_id).select(i::receipt_id).first(c).optional())?;
     match name {
         Some(name) => find(conn, &name),
         None => Ok(None),
@@ -38,5 +38,5 @@ pub fn of_tenant(conn: &mut Conn, tenant_id: &str) -> Result<Option<Receipt>> {
 
 /// A receipt by its unguessable name.
 pub fn find(conn: &mut Conn, receipt_id: &str) -> Result<Option<Receipt>> {
-    Ok(r::receipts.find(receipt_id).select(Receipt::as_select()).first(conn).optional()?)
+    Ok(on!(conn, |c| r::receipts.find(receipt_id).select(Receipt::as_select()).first(c).optional())?)
 }

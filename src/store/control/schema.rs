@@ -41,8 +41,72 @@ diesel::table! {
         created_at -> BigInt,
         finished_at -> Nullable<BigInt>,
         error -> Nullable<Text>,
+        node_id -> Nullable<Text>,
+        fence -> BigInt,
     }
 }
+
+diesel::table! {
+    nodes (node_id) {
+        node_id -> Text,
+        version -> Text,
+        started_at -> BigInt,
+        seen_at -> BigInt,
+        notice -> BigInt,
+    }
+}
+
+diesel::table! {
+    notices (id) {
+        id -> BigInt,
+        posted_at -> BigInt,
+        what -> Text,
+        tenant_id -> Text,
+        subject -> Text,
+    }
+}
+
+diesel::table! {
+    duties (name) {
+        name -> Text,
+        done_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    fence (one) {
+        one -> BigInt,
+        token -> BigInt,
+    }
+}
+
+diesel::table! {
+    placements (tenant_id) {
+        tenant_id -> Text,
+        server -> Text,
+        database_name -> Text,
+        password -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    holds (tenant_id) {
+        tenant_id -> Text,
+        kind -> Text,
+        reason -> Text,
+        since -> BigInt,
+    }
+}
+
+diesel::table! {
+    taken (token_hash) {
+        token_hash -> Text,
+        body_hash -> Text,
+        until -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(jobs, nodes);
 
 diesel::table! {
     receipts (receipt_id) {

@@ -2,6 +2,7 @@
 
 use super::schema::audit::dsl as a;
 use super::{TenantConn, schema};
+use crate::conn::on;
 use crate::error::Result;
 use diesel::prelude::*;
 
@@ -29,23 +30,23 @@ pub fn record(
     subject: Option<&str>,
     now: i64,
 ) -> Result<()> {
-    diesel::insert_into(a::audit)
+    on!(db.conn, |c| diesel::insert_into(a::audit)
         .values((
             a::recorded_at.eq(now),
             a::account_id.eq(account_id),
             a::action.eq(action),
             a::subject.eq(subject),
         ))
-        .execute(db.conn)?;
+        .execute(c))?;
     Ok(())
 }
 
 /// The newest acts first, behind a position.
 pub fn latest(db: &mut TenantConn<'_>, before: i64, limit: i64) -> Result<Vec<Entry>> {
-    Ok(a::audit
+    Ok(on!(db.conn, |c| a::audit
         .filter(a::audit_id.lt(before))
         .order(a::audit_id.desc())
         .limit(limit)
         .select(Entry::as_select())
-        .load(db.conn)?)
+        .load(c))?)
 }

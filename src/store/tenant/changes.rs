@@ -3,6 +3,7 @@
 
 use super::TenantConn;
 use super::schema::changes::dsl as c;
+use crate::conn::on;
 use crate::error::Result;
 use diesel::prelude::*;
 
@@ -42,13 +43,14 @@ pub enum Since {
 
 /// The number of the newest transaction that touched a worklog; 0 before the first.
 pub fn newest(db: &mut TenantConn<'_>) -> Result<i64> {
-    let newest: Option<i64> = c::changes.select(diesel::dsl::max(c::seq)).first(db.conn)?;
+    let newest: Option<i64> = on!(db.conn, |c| c::changes.select(diesel::dsl::max(c::seq)).first(c))?;
     Ok(newest.unwrap_or(0))
 }
 
 /// What was touched behind a transaction.
 pub fn since(db: &mut TenantConn<'_>, seq: i64) -> Result<Since> {
-    let rows: Vec<(i64, Option<Vec<u8>>)> = c::changes.filter(c::seq.gt(seq)).order(c::seq).load(db.conn)?;
+    let rows: Vec<(i64, Option<Vec<u8>>)> =
+        on!(db.conn, |c| c::changes.filter(c::seq.gt(seq)).order(c::seq).load(c))?;
     let follows = rows.first().is_none_or(|(first, _)| *first == seq + 1);
     let packed: Option<Vec<Vec<u8>>> = rows.into_iter().map(|(_, ids)| ids).collect();
     let Some(packed) = packed.filter(|_| follows) else { return Ok(Since::Unknown) };
@@ -65,7 +67,9 @@ pub(super) fn note(db: &mut TenantConn<'_>) -> Result<()> {
     let packed =
         (!touched.all).then(|| touched.ids.iter().flat_map(|id| id.to_be_bytes()).collect::<Vec<u8>>());
     let seq = newest(db)? + 1;
-    diesel::insert_into(c::changes).values((c::seq.eq(seq), c::worklog_ids.eq(packed))).execute(db.conn)?;
-    diesel::delete(c::changes.filter(c::seq.le(seq - KEPT))).execute(db.conn)?;
+    on!(db.conn, |c| diesel::insert_into(c::changes)
+        .values((c::seq.eq(seq), c::worklog_ids.eq(packed)))
+        .execute(c))?;
+    on!(db.conn, |c| diesel::delete(c::changes.filter(c::seq.le(seq - KEPT))).execute(c))?;
     Ok(())
 }

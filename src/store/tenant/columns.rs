@@ -56,6 +56,8 @@ pub const COLUMNS: &[(&str, &str)] = &[
     ("audit.subject", "on what: an id, never a name"),
     ("changes.seq", "order of the transactions that touched worklogs"),
     ("changes.worklog_ids", "which worklogs: what reports keep in memory follows"),
+    ("fences.lane", "which kind of work: fixed words of ours"),
+    ("fences.token", "work that another server has taken over must not write any more"),
     ("saved_reports.report_id", "random id of a saved report"),
     ("saved_reports.account_id", "whose report, by opaque id"),
     ("saved_reports.definition", "title, sharing and what is asked, sealed"),

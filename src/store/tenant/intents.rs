@@ -2,6 +2,7 @@
 
 use super::schema::write_intents::dsl as i;
 use super::{TenantConn, schema};
+use crate::conn::on;
 use crate::error::Result;
 use diesel::prelude::*;
 
@@ -27,7 +28,10 @@ pub struct Intent {
 
 /// Claims an intent; `None` if it is ours now, else the one that was there.
 pub fn claim(db: &mut TenantConn<'_>, intent: &Intent) -> Result<Option<Intent>> {
-    let claimed = diesel::insert_or_ignore_into(i::write_intents).values(intent).execute(db.conn)?;
+    let claimed = on!(db.conn, |c| diesel::insert_into(i::write_intents)
+        .values(intent)
+        .on_conflict_do_nothing()
+        .execute(c))?;
     if claimed == 1 {
         return Ok(None);
     }
@@ -36,32 +40,36 @@ pub fn claim(db: &mut TenantConn<'_>, intent: &Intent) -> Result<Option<Intent>>
 
 /// The intent of an account under a key.
 pub fn find(db: &mut TenantConn<'_>, account_id: &str, key_hash: &str) -> Result<Option<Intent>> {
-    Ok(i::write_intents.find((account_id, key_hash)).select(Intent::as_select()).first(db.conn).optional()?)
+    Ok(on!(db.conn, |c| i::write_intents
+        .find((account_id, key_hash))
+        .select(Intent::as_select())
+        .first(c)
+        .optional())?)
 }
 
 /// Notes that it is tried again now: from here on, it may arrive at Jira again.
 pub fn renew(db: &mut TenantConn<'_>, account_id: &str, key_hash: &str, now: i64) -> Result<()> {
-    diesel::update(i::write_intents.find((account_id, key_hash)))
+    on!(db.conn, |c| diesel::update(i::write_intents.find((account_id, key_hash)))
         .set(i::claimed_at.eq(now))
-        .execute(db.conn)?;
+        .execute(c))?;
     Ok(())
 }
 
 /// Notes which worklog came of it.
 pub fn fulfil(db: &mut TenantConn<'_>, account_id: &str, key_hash: &str, worklog_id: i64) -> Result<()> {
-    diesel::update(i::write_intents.find((account_id, key_hash)))
+    on!(db.conn, |c| diesel::update(i::write_intents.find((account_id, key_hash)))
         .set(i::client_worklog_id.eq(worklog_id))
-        .execute(db.conn)?;
+        .execute(c))?;
     Ok(())
 }
 
 /// Takes back an intent that Jira refused: nothing was written.
 pub fn release(db: &mut TenantConn<'_>, account_id: &str, key_hash: &str) -> Result<()> {
-    diesel::delete(i::write_intents.find((account_id, key_hash))).execute(db.conn)?;
+    on!(db.conn, |c| diesel::delete(i::write_intents.find((account_id, key_hash))).execute(c))?;
     Ok(())
 }
 
 /// Forgets intents that were claimed before an instant.
 pub fn prune(db: &mut TenantConn<'_>, before: i64) -> Result<usize> {
-    Ok(diesel::delete(i::write_intents.filter(i::claimed_at.lt(before))).execute(db.conn)?)
+    Ok(on!(db.conn, |c| diesel::delete(i::write_intents.filter(i::claimed_at.lt(before))).execute(c))?)
 }

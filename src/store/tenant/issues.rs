@@ -2,6 +2,7 @@
 
 use super::schema::issues::dsl as i;
 use super::{TenantConn, schema};
+use crate::conn::on;
 use crate::error::Result;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
@@ -21,27 +22,27 @@ pub struct Issue {
 /// Notes the projects of issues.
 pub fn put(db: &mut TenantConn<'_>, issues: &[Issue]) -> Result<()> {
     for some in issues.chunks(1000) {
-        diesel::insert_into(i::issues)
+        on!(db.conn, |c| diesel::insert_into(i::issues)
             .values(some)
             .on_conflict(i::client_issue_id)
             .do_update()
             .set(i::client_project_id.eq(excluded(i::client_project_id)))
-            .execute(db.conn)?;
+            .execute(c))?;
     }
     Ok(())
 }
 
 /// Notes the project of an issue that is in the map already; others are learnt when they have a worklog.
 pub fn moved(db: &mut TenantConn<'_>, id: i64, project_id: i64) -> Result<()> {
-    diesel::update(i::issues.find(id)).set(i::client_project_id.eq(project_id)).execute(db.conn)?;
+    on!(db.conn, |c| diesel::update(i::issues.find(id)).set(i::client_project_id.eq(project_id)).execute(c))?;
     Ok(())
 }
 
 /// Issues of a project, ascending.
 pub fn of_project(db: &mut TenantConn<'_>, project_id: i64) -> Result<Vec<i64>> {
-    Ok(i::issues
+    Ok(on!(db.conn, |c| i::issues
         .filter(i::client_project_id.eq(project_id))
         .order(i::client_issue_id)
         .select(i::client_issue_id)
-        .load(db.conn)?)
+        .load(c))?)
 }

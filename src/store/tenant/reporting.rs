@@ -2,8 +2,10 @@
 
 use super::schema::worklogs::dsl as w;
 use super::{TenantConn, schema, tags};
+use crate::conn::on;
 use crate::error::Result;
 use diesel::connection::DefaultLoadingMode;
+use diesel::pg::PgRowByRowLoadingMode;
 use diesel::prelude::*;
 
 /// Rows of one statement.
@@ -37,6 +39,20 @@ impl Row {
     }
 }
 
+/// The rows of [`each`] on a connection of one backend.
+macro_rules! stream {
+    ($conn:ident, $mode:ty, $started:expr, $tell:expr) => {{
+        let mut query =
+            w::worklogs.filter(w::unreadable_since.is_null()).select(Row::as_select()).into_boxed();
+        if let Some((from, to)) = $started {
+            query = query.filter(w::started.ge(from).and(w::started.lt(to)));
+        }
+        for row in query.order(w::client_worklog_id).load_iter::<Row, $mode>($conn)? {
+            $tell(&row?);
+        }
+    }};
+}
+
 /// Tells all worklogs that started in `[from, to)` ms, or all there are, with the ids of their tags, ascending.
 pub fn each(
     db: &mut TenantConn<'_>,
@@ -45,22 +61,16 @@ pub fn each(
 ) -> Result<()> {
     use schema::worklog_tags::dsl as wt;
     let tagged: Vec<(i64, i64)> = match started {
-        None => wt::worklog_tags.order((wt::client_worklog_id, wt::tag_id)).load(db.conn)?,
-        Some((from, to)) => wt::worklog_tags
+        None => on!(db.conn, |c| wt::worklog_tags.order((wt::client_worklog_id, wt::tag_id)).load(c))?,
+        Some((from, to)) => on!(db.conn, |c| wt::worklog_tags
             .inner_join(w::worklogs)
             .filter(w::started.ge(from).and(w::started.lt(to)))
             .order((wt::client_worklog_id, wt::tag_id))
             .select((wt::client_worklog_id, wt::tag_id))
-            .load(db.conn)?,
+            .load(c))?,
     };
-    let mut query = w::worklogs.filter(w::unreadable_since.is_null()).select(Row::as_select()).into_boxed();
-    if let Some((from, to)) = started {
-        query = query.filter(w::started.ge(from).and(w::started.lt(to)));
-    }
-    let rows = query.order(w::client_worklog_id).load_iter::<Row, DefaultLoadingMode>(db.conn)?;
     let (mut at, mut tags) = (0, Vec::new());
-    for row in rows {
-        let row = row?;
+    let mut one = |row: &Row| {
         tags.clear();
         while let Some((id, tag)) = tagged.get(at).filter(|(id, _)| *id <= row.id) {
             at += 1;
@@ -68,8 +78,15 @@ pub fn each(
                 tags.push(*tag);
             }
         }
-        tell(&row, &tags);
-    }
+        tell(row, &tags);
+    };
+    // Row by row on both: a million of them need not be in memory twice.
+    on!(db.conn, |sqlite| stream!(sqlite, DefaultLoadingMode, started, one), |postgres| stream!(
+        postgres,
+        PgRowByRowLoadingMode,
+        started,
+        one
+    ));
     Ok(())
 }
 
@@ -77,10 +94,10 @@ pub fn each(
 pub fn some(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<Vec<(Row, Vec<i64>)>> {
     let mut found = Vec::with_capacity(ids.len());
     for some in ids.chunks(ROWS) {
-        let rows: Vec<Row> = w::worklogs
+        let rows: Vec<Row> = on!(db.conn, |c| w::worklogs
             .filter(w::client_worklog_id.eq_any(some).and(w::unreadable_since.is_null()))
             .select(Row::as_select())
-            .load(db.conn)?;
+            .load(c))?;
         let mut tags = tags::of_worklogs(db, some)?;
         found.extend(rows.into_iter().map(|row| {
             let tags = tags.remove(&row.id).unwrap_or_default();
@@ -92,6 +109,7 @@ pub fn some(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<Vec<(Row, Vec<i64>)>
 
 /// The longest worklog there is, seconds.
 pub fn longest(db: &mut TenantConn<'_>) -> Result<i64> {
-    let longest: Option<i64> = w::worklogs.select(diesel::dsl::max(w::time_spent_seconds)).first(db.conn)?;
+    let longest: Option<i64> =
+        on!(db.conn, |c| w::worklogs.select(diesel::dsl::max(w::time_spent_seconds)).first(c))?;
     Ok(longest.unwrap_or(0))
 }

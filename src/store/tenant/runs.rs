@@ -2,7 +2,7 @@
 
 use super::schema::sync_runs::dsl as r;
 use super::{TenantConn, schema};
-use crate::conn::Conn;
+use crate::conn::{Conn, on};
 use crate::error::Result;
 use diesel::prelude::*;
 
@@ -63,16 +63,16 @@ impl Run {
 /// Begins a run, or goes on with one of the same kind that only waited. One that was left running is noted as
 /// interrupted.
 pub fn begin(db: &mut TenantConn<'_>, kind: &str, now: i64) -> Result<Run> {
-    diesel::update(r::sync_runs.filter(r::state.eq("running")))
+    on!(db.conn, |c| diesel::update(r::sync_runs.filter(r::state.eq("running")))
         .set((r::state.eq("interrupted"), r::finished_at.eq(now)))
-        .execute(db.conn)?;
+        .execute(c))?;
     if let Some(waiting) = newest(db.conn)?.filter(|run| run.state == "waiting" && run.kind == kind) {
-        diesel::update(r::sync_runs.find(waiting.run_id))
+        on!(db.conn, |c| diesel::update(r::sync_runs.find(waiting.run_id))
             .set((r::state.eq("running"), r::error.eq(None::<String>)))
-            .execute(db.conn)?;
+            .execute(c))?;
         return Ok(waiting);
     }
-    let run: Run = diesel::insert_into(r::sync_runs)
+    let run: Run = on!(db.conn, |c| diesel::insert_into(r::sync_runs)
         .values((
             r::kind.eq(kind),
             r::state.eq("running"),
@@ -80,21 +80,21 @@ pub fn begin(db: &mut TenantConn<'_>, kind: &str, now: i64) -> Result<Run> {
             (r::pages.eq(0), r::written.eq(0), r::deleted.eq(0), r::unreadable.eq(0)),
         ))
         .returning(Run::as_select())
-        .get_result(db.conn)?;
-    diesel::delete(r::sync_runs.filter(r::run_id.le(run.run_id - KEPT))).execute(db.conn)?;
+        .get_result(c))?;
+    on!(db.conn, |c| diesel::delete(r::sync_runs.filter(r::run_id.le(run.run_id - KEPT))).execute(c))?;
     Ok(run)
 }
 
 /// Notes how far a run is.
 pub fn progress(db: &mut TenantConn<'_>, run_id: i64, counts: Counts) -> Result<()> {
-    diesel::update(r::sync_runs.find(run_id))
+    on!(db.conn, |c| diesel::update(r::sync_runs.find(run_id))
         .set((
             r::pages.eq(counts.pages),
             r::written.eq(counts.written),
             r::deleted.eq(counts.deleted),
             r::unreadable.eq(counts.unreadable),
         ))
-        .execute(db.conn)?;
+        .execute(c))?;
     Ok(())
 }
 
@@ -116,18 +116,18 @@ pub fn end(db: &mut TenantConn<'_>, run_id: i64, end: &End, now: i64) -> Result<
         End::Failed(why) => ("failed", Some(now), Some(why)),
         End::Waiting(why) => ("waiting", None, Some(why)),
     };
-    diesel::update(r::sync_runs.find(run_id))
+    on!(db.conn, |c| diesel::update(r::sync_runs.find(run_id))
         .set((r::state.eq(state), r::finished_at.eq(finished_at), r::error.eq(error)))
-        .execute(db.conn)?;
+        .execute(c))?;
     Ok(())
 }
 
 /// The newest run.
 pub(super) fn newest(conn: &mut Conn) -> Result<Option<Run>> {
-    Ok(r::sync_runs.order(r::run_id.desc()).select(Run::as_select()).first(conn).optional()?)
+    Ok(on!(conn, |c| r::sync_runs.order(r::run_id.desc()).select(Run::as_select()).first(c).optional())?)
 }
 
 /// The newest runs first.
 pub fn latest(db: &mut TenantConn<'_>, limit: i64) -> Result<Vec<Run>> {
-    Ok(r::sync_runs.order(r::run_id.desc()).limit(limit).select(Run::as_select()).load(db.conn)?)
+    Ok(on!(db.conn, |c| r::sync_runs.order(r::run_id.desc()).limit(limit).select(Run::as_select()).load(c))?)
 }

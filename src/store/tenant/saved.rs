@@ -2,6 +2,7 @@
 
 use super::schema::saved_reports::dsl as s;
 use super::{TenantConn, schema, worklogs};
+use crate::conn::on;
 use crate::error::Result;
 use crate::plain::Plain;
 use diesel::prelude::*;
@@ -22,8 +23,8 @@ pub struct Saved {
     pub changed_at: i64,
 }
 
-#[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = schema::saved_reports)]
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = schema::saved_reports, primary_key(report_id))]
 struct Row {
     report_id: i64,
     account_id: String,
@@ -49,14 +50,16 @@ fn open(db: &TenantConn<'_>, row: Row) -> Result<Saved> {
 
 /// All of them, oldest change first.
 pub fn all(db: &mut TenantConn<'_>) -> Result<Vec<Saved>> {
-    let rows: Vec<Row> =
-        s::saved_reports.order((s::changed_at, s::report_id)).select(Row::as_select()).load(db.conn)?;
+    let rows: Vec<Row> = on!(db.conn, |c| s::saved_reports
+        .order((s::changed_at, s::report_id))
+        .select(Row::as_select())
+        .load(c))?;
     rows.into_iter().map(|row| open(db, row)).collect()
 }
 
 /// One of them.
 pub fn find(db: &mut TenantConn<'_>, id: i64) -> Result<Option<Saved>> {
-    let row = s::saved_reports.find(id).select(Row::as_select()).first(db.conn).optional()?;
+    let row = on!(db.conn, |c| s::saved_reports.find(id).select(Row::as_select()).first(c).optional())?;
     row.map(|row| open(db, row)).transpose()
 }
 
@@ -70,12 +73,17 @@ pub fn put(db: &mut TenantConn<'_>, saved: &Saved) -> Result<()> {
         version: saved.version,
         changed_at: saved.changed_at,
     };
-    diesel::replace_into(s::saved_reports).values(&row).execute(db.conn)?;
+    on!(db.conn, |c| diesel::insert_into(s::saved_reports)
+        .values(&row)
+        .on_conflict(s::report_id)
+        .do_update()
+        .set(&row)
+        .execute(c))?;
     Ok(())
 }
 
 /// Removes one.
 pub fn delete(db: &mut TenantConn<'_>, id: i64) -> Result<()> {
-    diesel::delete(s::saved_reports.find(id)).execute(db.conn)?;
+    on!(db.conn, |c| diesel::delete(s::saved_reports.find(id)).execute(c))?;
     Ok(())
 }

@@ -117,5 +117,12 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    fences (lane) {
+        lane -> Text,
+        token -> BigInt,
+    }
+}
+
 diesel::joinable!(worklog_tags -> worklogs (client_worklog_id));
 diesel::allow_tables_to_appear_in_same_query!(worklogs, worklog_tags, issues, tags, tombstones);

@@ -2,17 +2,23 @@
 
 use super::TenantConn;
 use super::schema::settings::dsl as s;
+use crate::conn::on;
 use crate::error::Result;
 use diesel::prelude::*;
 
 /// The value of a setting.
 pub fn get(db: &mut TenantConn<'_>, name: &str) -> Result<Option<String>> {
-    Ok(s::settings.find(name).select(s::value).first(db.conn).optional()?)
+    Ok(on!(db.conn, |c| s::settings.find(name).select(s::value).first(c).optional())?)
 }
 
 /// Sets a setting.
 pub fn set(db: &mut TenantConn<'_>, name: &str, value: &str) -> Result<()> {
-    diesel::replace_into(s::settings).values((s::name.eq(name), s::value.eq(value))).execute(db.conn)?;
+    on!(db.conn, |c| diesel::insert_into(s::settings)
+        .values((s::name.eq(name), s::value.eq(value)))
+        .on_conflict(s::name)
+        .do_update()
+        .set(s::value.eq(value))
+        .execute(c))?;
     Ok(())
 }
 
@@ -21,7 +27,7 @@ pub fn put_or_clear(db: &mut TenantConn<'_>, name: &str, value: Option<&str>) ->
     match value {
         Some(value) => set(db, name, value),
         None => {
-            diesel::delete(s::settings.find(name)).execute(db.conn)?;
+            on!(db.conn, |c| diesel::delete(s::settings.find(name)).execute(c))?;
             Ok(())
         }
     }

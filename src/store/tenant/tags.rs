@@ -3,6 +3,7 @@
 use super::schema::{tags::dsl as t, worklog_tags::dsl as wt};
 use super::worklogs::{self, Worklog};
 use super::{TenantConn, schema};
+use crate::conn::on;
 use crate::error::Result;
 use crate::plain::Plain;
 use diesel::prelude::*;
@@ -39,13 +40,13 @@ fn place(row: &[u8; 8]) -> Place<'_> {
 
 /// The whole catalogue by id.
 pub fn all(db: &mut TenantConn<'_>) -> Result<Vec<Tag>> {
-    let rows: Vec<Row> = t::tags.order(t::tag_id).select(Row::as_select()).load(db.conn)?;
+    let rows: Vec<Row> = on!(db.conn, |c| t::tags.order(t::tag_id).select(Row::as_select()).load(c))?;
     rows.into_iter().map(|row| open(db, row)).collect()
 }
 
 /// One tag.
 pub fn find(db: &mut TenantConn<'_>, id: i64) -> Result<Option<Tag>> {
-    let row = t::tags.find(id).select(Row::as_select()).first(db.conn).optional()?;
+    let row = on!(db.conn, |c| t::tags.find(id).select(Row::as_select()).first(c).optional())?;
     row.map(|row| open(db, row)).transpose()
 }
 
@@ -56,14 +57,16 @@ fn open(db: &TenantConn<'_>, row: Row) -> Result<Tag> {
 
 /// As of when each tag has its name; nothing is decrypted.
 pub fn named_at(db: &mut TenantConn<'_>) -> Result<HashMap<i64, i64>> {
-    let rows: Vec<(i64, i64)> = t::tags.select((t::tag_id, t::named_at)).load(db.conn)?;
+    let rows: Vec<(i64, i64)> = on!(db.conn, |c| t::tags.select((t::tag_id, t::named_at)).load(c))?;
     Ok(rows.into_iter().collect())
 }
 
 /// Gives a tag another name.
 pub fn rename(db: &mut TenantConn<'_>, id: i64, name: &Plain, named_at: i64) -> Result<()> {
     let sealed = db.cipher.seal(place(&id.to_be_bytes()), name.expose().as_bytes());
-    diesel::update(t::tags.find(id)).set((t::name.eq(sealed), t::named_at.eq(named_at))).execute(db.conn)?;
+    on!(db.conn, |c| diesel::update(t::tags.find(id))
+        .set((t::name.eq(sealed), t::named_at.eq(named_at)))
+        .execute(c))?;
     Ok(())
 }
 
@@ -71,12 +74,12 @@ pub fn rename(db: &mut TenantConn<'_>, id: i64, name: &Plain, named_at: i64) -> 
 pub fn put(db: &mut TenantConn<'_>, tag: &Tag) -> Result<()> {
     let sealed = db.cipher.seal(place(&tag.id.to_be_bytes()), tag.name.expose().as_bytes());
     let row = Row { tag_id: tag.id, name: sealed, named_at: tag.named_at, archived: tag.archived };
-    diesel::insert_into(t::tags)
+    on!(db.conn, |c| diesel::insert_into(t::tags)
         .values(&row)
         .on_conflict(t::tag_id)
         .do_update()
         .set((t::name.eq(&row.name), t::named_at.eq(row.named_at), t::archived.eq(row.archived)))
-        .execute(db.conn)?;
+        .execute(c))?;
     Ok(())
 }
 
@@ -85,23 +88,23 @@ pub fn delete_unused(db: &mut TenantConn<'_>, id: i64) -> Result<bool> {
     if count_uses(db, id)? > 0 {
         return Ok(false);
     }
-    diesel::delete(t::tags.find(id)).execute(db.conn)?;
+    on!(db.conn, |c| diesel::delete(t::tags.find(id)).execute(c))?;
     Ok(true)
 }
 
 /// How many worklogs have the tag.
 pub fn count_uses(db: &mut TenantConn<'_>, id: i64) -> Result<i64> {
-    Ok(wt::worklog_tags.filter(wt::tag_id.eq(id)).count().get_result(db.conn)?)
+    Ok(on!(db.conn, |c| wt::worklog_tags.filter(wt::tag_id.eq(id)).count().get_result(c))?)
 }
 
 pub(super) fn of_worklogs(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<HashMap<i64, Vec<i64>>> {
     let mut tags: HashMap<i64, Vec<i64>> = HashMap::new();
     for some in ids.chunks(ROWS) {
-        let rows: Vec<(i64, i64)> = wt::worklog_tags
+        let rows: Vec<(i64, i64)> = on!(db.conn, |c| wt::worklog_tags
             .filter(wt::client_worklog_id.eq_any(some))
             .order((wt::client_worklog_id, wt::tag_id))
             .select((wt::client_worklog_id, wt::tag_id))
-            .load(db.conn)?;
+            .load(c))?;
         for (worklog, tag) in rows {
             tags.entry(worklog).or_default().push(tag);
         }
@@ -112,7 +115,8 @@ pub(super) fn of_worklogs(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<HashMa
 pub(super) fn replace_on(db: &mut TenantConn<'_>, worklogs: &[Worklog]) -> Result<()> {
     for some in worklogs.chunks(ROWS) {
         let ids: Vec<i64> = some.iter().map(|worklog| worklog.id).collect();
-        diesel::delete(wt::worklog_tags.filter(wt::client_worklog_id.eq_any(&ids))).execute(db.conn)?;
+        on!(db.conn, |c| diesel::delete(wt::worklog_tags.filter(wt::client_worklog_id.eq_any(&ids)))
+            .execute(c))?;
     }
     add_to(db, worklogs)
 }
@@ -124,7 +128,10 @@ pub(super) fn add_to(db: &mut TenantConn<'_>, worklogs: &[Worklog]) -> Result<()
         .map(|(worklog, tag)| (wt::client_worklog_id.eq(worklog), wt::tag_id.eq(tag)))
         .collect();
     for some in rows.chunks(ROWS) {
-        diesel::insert_or_ignore_into(wt::worklog_tags).values(some).execute(db.conn)?;
+        on!(db.conn, |c| diesel::insert_into(wt::worklog_tags)
+            .values(some)
+            .on_conflict_do_nothing()
+            .execute(c))?;
     }
     Ok(())
 }

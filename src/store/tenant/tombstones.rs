@@ -2,8 +2,11 @@
 
 use super::schema::tombstones::dsl as t;
 use super::{TenantConn, schema};
+use crate::among::among;
+use crate::conn::on;
 use crate::error::Result;
 use diesel::prelude::*;
+use diesel::upsert::excluded;
 use std::collections::HashMap;
 
 /// What proved the deletion.
@@ -49,11 +52,18 @@ pub fn put(db: &mut TenantConn<'_>, ids: &[i64], cause: Cause, now: i64) -> Resu
                 recorded_at: now,
             })
             .collect();
+        let insert = || diesel::insert_into(t::tombstones).values(&rows);
         match cause {
-            Cause::Worklog => diesel::replace_into(t::tombstones).values(&rows).execute(db.conn)?,
-            Cause::Container(_) => {
-                diesel::insert_or_ignore_into(t::tombstones).values(&rows).execute(db.conn)?
-            }
+            Cause::Worklog => on!(db.conn, |c| insert()
+                .on_conflict(t::client_worklog_id)
+                .do_update()
+                .set((
+                    t::cause.eq(excluded(t::cause)),
+                    t::client_container_id.eq(excluded(t::client_container_id)),
+                    t::recorded_at.eq(excluded(t::recorded_at)),
+                ))
+                .execute(c))?,
+            Cause::Container(_) => on!(db.conn, |c| insert().on_conflict_do_nothing().execute(c))?,
         };
     }
     Ok(())
@@ -61,13 +71,14 @@ pub fn put(db: &mut TenantConn<'_>, ids: &[i64], cause: Cause, now: i64) -> Resu
 
 /// The tombstones of the given worklogs.
 pub fn of(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<HashMap<i64, Tombstone>> {
-    let newest: Option<i64> = t::tombstones.select(diesel::dsl::max(t::client_worklog_id)).first(db.conn)?;
+    let newest: Option<i64> =
+        on!(db.conn, |c| t::tombstones.select(diesel::dsl::max(t::client_worklog_id)).first(c))?;
     let mut found = HashMap::new();
     for some in super::up_to(ids, newest).chunks(1000) {
-        let rows: Vec<(i64, Option<i64>, i64)> = t::tombstones
-            .filter(super::among("tombstones.client_worklog_id", some))
+        let rows: Vec<(i64, Option<i64>, i64)> = on!(db.conn, |c| t::tombstones
+            .filter(among(t::client_worklog_id, some))
             .select((t::client_worklog_id, t::client_container_id, t::recorded_at))
-            .load(db.conn)?;
+            .load(c))?;
         found.extend(rows.into_iter().map(|(id, container, recorded_at)| {
             let cause = container.map_or(Cause::Worklog, Cause::Container);
             (id, Tombstone { cause, recorded_at })
@@ -79,16 +90,16 @@ pub fn of(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<HashMap<i64, Tombstone
 /// Lifts the tombstones of worklogs that Jira returned again after their container was restored.
 pub fn lift(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<()> {
     for some in ids.chunks(1000) {
-        diesel::delete(t::tombstones.filter(t::client_worklog_id.eq_any(some))).execute(db.conn)?;
+        on!(db.conn, |c| diesel::delete(t::tombstones.filter(t::client_worklog_id.eq_any(some))).execute(c))?;
     }
     Ok(())
 }
 
 /// Worklogs that went with an issue or project.
 pub fn of_container(db: &mut TenantConn<'_>, container_id: i64) -> Result<Vec<i64>> {
-    Ok(t::tombstones
+    Ok(on!(db.conn, |c| t::tombstones
         .filter(t::client_container_id.eq(container_id))
         .order(t::client_worklog_id)
         .select(t::client_worklog_id)
-        .load(db.conn)?)
+        .load(c))?)
 }

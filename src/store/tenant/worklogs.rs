@@ -2,6 +2,8 @@
 
 use super::schema::worklogs::dsl as w;
 use super::{TenantConn, schema, tags};
+use crate::among::among;
+use crate::conn::{Conn, on};
 use crate::error::Result;
 use crate::plain::Plain;
 use diesel::prelude::*;
@@ -9,7 +11,6 @@ use diesel::upsert::excluded;
 use hourbook_crypto::tenant::{Field, Place};
 use std::collections::HashMap;
 
-const ID: &str = "worklogs.client_worklog_id";
 /// Rows of one statement: far below SQLite's 32,766 binds.
 const ROWS: usize = 1000;
 
@@ -162,51 +163,102 @@ const PREPARED: usize = 50;
 
 /// Like [`put`] for worklogs that are not in the copy yet: nothing is replaced, which is quicker.
 pub fn put_new(db: &mut TenantConn<'_>, worklogs: &[Worklog]) -> Result<()> {
-    let (arrays, rest) = worklogs.as_chunks::<PREPARED>();
-    for some in arrays {
-        let rows: [Row; PREPARED] = std::array::from_fn(|at| to_row(db, &some[at]));
-        diesel::insert_into(w::worklogs).values(rows).execute(db.conn)?;
-    }
-    for worklog in rest {
-        diesel::insert_into(w::worklogs).values(to_row(db, worklog)).execute(db.conn)?;
-    }
+    let rows: Vec<Row> = worklogs.iter().map(|worklog| to_row(db, worklog)).collect();
+    insert(db.conn, &rows)?;
     db.touched.add(worklogs.iter().map(|worklog| worklog.id));
     tags::add_to(db, worklogs)
+}
+
+fn insert(conn: &mut Conn, rows: &[Row]) -> Result<()> {
+    on!(
+        conn,
+        |sqlite| {
+            let (arrays, rest) = rows.as_chunks::<PREPARED>();
+            for some in arrays {
+                diesel::insert_into(w::worklogs).values(some).execute(sqlite)?;
+            }
+            for row in rest {
+                diesel::insert_into(w::worklogs).values(row).execute(sqlite)?;
+            }
+        },
+        |postgres| {
+            diesel::copy_from(w::worklogs).from_insertable(rows).execute(postgres)?;
+        }
+    );
+    Ok(())
 }
 
 /// Like [`put`], but the tags stay as they are: for sources that do not carry them.
 pub fn put_keeping_tags(db: &mut TenantConn<'_>, worklogs: &[Worklog]) -> Result<()> {
     for some in worklogs.chunks(ROWS) {
         let rows: Vec<Row> = some.iter().map(|worklog| to_row(db, worklog)).collect();
-        diesel::insert_into(w::worklogs)
-            .values(&rows)
-            .on_conflict(w::client_worklog_id)
-            .do_update()
-            .set((
-                w::account_id.eq(excluded(w::account_id)),
-                w::client_issue_id.eq(excluded(w::client_issue_id)),
-                w::comment.eq(excluded(w::comment)),
-                w::created.eq(excluded(w::created)),
-                w::updated.eq(excluded(w::updated)),
-                w::started.eq(excluded(w::started)),
-                w::time_spent_seconds.eq(excluded(w::time_spent_seconds)),
-                w::visibility.eq(excluded(w::visibility)),
-                w::visibility_id.eq(excluded(w::visibility_id)),
-                w::read_after.eq(excluded(w::read_after)),
-                w::unreadable_since.eq(excluded(w::unreadable_since)),
-            ))
-            .execute(db.conn)?;
+        on!(db.conn, |sqlite| replace(&rows, sqlite), |postgres| replace_in_columns(&rows, postgres))?;
     }
     db.touched.add(worklogs.iter().map(|worklog| worklog.id));
     Ok(())
+}
+
+fn replace(rows: &[Row], c: &mut SqliteConnection) -> QueryResult<usize> {
+    diesel::insert_into(w::worklogs)
+        .values(rows)
+        .on_conflict(w::client_worklog_id)
+        .do_update()
+        .set((
+            w::account_id.eq(excluded(w::account_id)),
+            w::client_issue_id.eq(excluded(w::client_issue_id)),
+            w::comment.eq(excluded(w::comment)),
+            w::created.eq(excluded(w::created)),
+            w::updated.eq(excluded(w::updated)),
+            w::started.eq(excluded(w::started)),
+            w::time_spent_seconds.eq(excluded(w::time_spent_seconds)),
+            w::visibility.eq(excluded(w::visibility)),
+            w::visibility_id.eq(excluded(w::visibility_id)),
+            w::read_after.eq(excluded(w::read_after)),
+            w::unreadable_since.eq(excluded(w::unreadable_since)),
+        ))
+        .execute(c)
+}
+
+/// The same with one bind for each column instead of one for each value: twice as fast on PostgreSQL.
+fn replace_in_columns(rows: &[Row], c: &mut PgConnection) -> QueryResult<usize> {
+    use diesel::sql_types::{Array, BigInt, Binary, Nullable, SmallInt, Text};
+    fn column<'a, T>(rows: &'a [Row], of: impl Fn(&'a Row) -> T) -> Vec<T> {
+        rows.iter().map(of).collect()
+    }
+    diesel::sql_query(
+        "INSERT INTO worklogs (client_worklog_id, account_id, client_issue_id, comment, created, updated, started, \
+         time_spent_seconds, visibility, visibility_id, read_after, unreadable_since) \
+         SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+         ON CONFLICT (client_worklog_id) DO UPDATE SET \
+         account_id = excluded.account_id, client_issue_id = excluded.client_issue_id, comment = excluded.comment, \
+         created = excluded.created, updated = excluded.updated, started = excluded.started, \
+         time_spent_seconds = excluded.time_spent_seconds, visibility = excluded.visibility, \
+         visibility_id = excluded.visibility_id, read_after = excluded.read_after, \
+         unreadable_since = excluded.unreadable_since",
+    )
+    .bind::<Array<BigInt>, _>(column(rows, |row| row.client_worklog_id))
+    .bind::<Array<Text>, _>(column(rows, |row| &row.account_id))
+    .bind::<Array<BigInt>, _>(column(rows, |row| row.client_issue_id))
+    .bind::<Array<Nullable<Binary>>, _>(column(rows, |row| row.comment.as_deref()))
+    .bind::<Array<BigInt>, _>(column(rows, |row| row.created))
+    .bind::<Array<BigInt>, _>(column(rows, |row| row.updated))
+    .bind::<Array<BigInt>, _>(column(rows, |row| row.started))
+    .bind::<Array<BigInt>, _>(column(rows, |row| row.time_spent_seconds))
+    .bind::<Array<SmallInt>, _>(column(rows, |row| row.visibility))
+    .bind::<Array<Nullable<Text>>, _>(column(rows, |row| row.visibility_id.as_deref()))
+    .bind::<Array<Nullable<BigInt>>, _>(column(rows, |row| row.read_after))
+    .bind::<Array<Nullable<BigInt>>, _>(column(rows, |row| row.unreadable_since))
+    .execute(c)
 }
 
 /// Worklogs by id, in no particular order; absent ones are left out.
 pub fn by_ids(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<Vec<Worklog>> {
     let mut found = Vec::with_capacity(ids.len());
     for some in ids.chunks(ROWS) {
-        let rows =
-            w::worklogs.filter(w::client_worklog_id.eq_any(some)).select(Row::as_select()).load(db.conn)?;
+        let rows = on!(db.conn, |c| w::worklogs
+            .filter(w::client_worklog_id.eq_any(some))
+            .select(Row::as_select())
+            .load(c))?;
         found.extend(open_rows(db, rows)?);
     }
     Ok(found)
@@ -225,14 +277,15 @@ pub struct Version {
 
 /// Versions of the given worklogs that are in the copy.
 pub fn versions(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<HashMap<i64, Version>> {
-    let newest: Option<i64> = w::worklogs.select(diesel::dsl::max(w::client_worklog_id)).first(db.conn)?;
+    let newest: Option<i64> =
+        on!(db.conn, |c| w::worklogs.select(diesel::dsl::max(w::client_worklog_id)).first(c))?;
     let ids = super::up_to(ids, newest);
     let mut found = HashMap::with_capacity(ids.len());
     for some in ids.chunks(ROWS) {
-        let rows: Vec<(i64, i64, Option<i64>, Option<i64>)> = w::worklogs
-            .filter(super::among(ID, some))
+        let rows: Vec<(i64, i64, Option<i64>, Option<i64>)> = on!(db.conn, |c| w::worklogs
+            .filter(among(w::client_worklog_id, some))
             .select((w::client_worklog_id, w::updated, w::read_after, w::unreadable_since))
-            .load(db.conn)?;
+            .load(c))?;
         found.extend(rows.into_iter().map(|(id, updated, read_after, unreadable_since)| {
             (id, Version { updated, read_after, unreadable_since })
         }));
@@ -261,41 +314,44 @@ pub struct Filter {
 
 /// A page of worklogs by start and id, the oldest first unless it says otherwise; without those that are unreadable.
 pub fn page(db: &mut TenantConn<'_>, filter: &Filter, limit: i64) -> Result<Vec<Worklog>> {
-    let mut query = w::worklogs.filter(w::unreadable_since.is_null()).select(Row::as_select()).into_boxed();
-    if let Some(from) = filter.from {
-        query = query.filter(w::started.ge(from));
-    }
-    if let Some(to) = filter.to {
-        query = query.filter(w::started.lt(to));
-    }
-    if let Some(issue_id) = filter.issue_id {
-        query = query.filter(w::client_issue_id.eq(issue_id));
-    }
-    if let Some(account_id) = &filter.account_id {
-        query = query.filter(w::account_id.eq(account_id));
-    }
-    if let Some(tag_id) = filter.tag_id {
-        let tagged = schema::worklog_tags::table
-            .filter(schema::worklog_tags::tag_id.eq(tag_id))
-            .select(schema::worklog_tags::client_worklog_id);
-        query = query.filter(w::client_worklog_id.eq_any(tagged));
-    }
-    query = match filter.after {
-        Some((started, id)) if filter.newest_first => {
-            let behind = w::started.eq(started).and(w::client_worklog_id.lt(id));
-            query.filter(w::started.le(started)).filter(w::started.lt(started).or(behind))
+    let rows: Vec<Row> = on!(db.conn, |c| {
+        let mut query =
+            w::worklogs.filter(w::unreadable_since.is_null()).select(Row::as_select()).into_boxed();
+        if let Some(from) = filter.from {
+            query = query.filter(w::started.ge(from));
         }
-        Some((started, id)) => {
-            let behind = w::started.eq(started).and(w::client_worklog_id.gt(id));
-            query.filter(w::started.ge(started)).filter(w::started.gt(started).or(behind))
+        if let Some(to) = filter.to {
+            query = query.filter(w::started.lt(to));
         }
-        None => query,
-    };
-    query = match filter.newest_first {
-        true => query.order((w::started.desc(), w::client_worklog_id.desc())),
-        false => query.order((w::started, w::client_worklog_id)),
-    };
-    let rows = query.limit(limit).load(db.conn)?;
+        if let Some(issue_id) = filter.issue_id {
+            query = query.filter(w::client_issue_id.eq(issue_id));
+        }
+        if let Some(account_id) = &filter.account_id {
+            query = query.filter(w::account_id.eq(account_id));
+        }
+        if let Some(tag_id) = filter.tag_id {
+            let tagged = schema::worklog_tags::table
+                .filter(schema::worklog_tags::tag_id.eq(tag_id))
+                .select(schema::worklog_tags::client_worklog_id);
+            query = query.filter(w::client_worklog_id.eq_any(tagged));
+        }
+        query = match filter.after {
+            Some((started, id)) if filter.newest_first => {
+                let behind = w::started.eq(started).and(w::client_worklog_id.lt(id));
+                query.filter(w::started.le(started)).filter(w::started.lt(started).or(behind))
+            }
+            Some((started, id)) => {
+                let behind = w::started.eq(started).and(w::client_worklog_id.gt(id));
+                query.filter(w::started.ge(started)).filter(w::started.gt(started).or(behind))
+            }
+            None => query,
+        };
+        query = match filter.newest_first {
+            true => query.order((w::started.desc(), w::client_worklog_id.desc())),
+            false => query.order((w::started, w::client_worklog_id)),
+        };
+        query.limit(limit).load(c)
+    })?;
     open_rows(db, rows)
 }
 
@@ -314,7 +370,8 @@ fn open_rows(db: &mut TenantConn<'_>, rows: Vec<Row>) -> Result<Vec<Worklog>> {
 pub fn delete(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<usize> {
     let mut removed = 0;
     for some in ids.chunks(ROWS) {
-        removed += diesel::delete(w::worklogs.filter(w::client_worklog_id.eq_any(some))).execute(db.conn)?;
+        removed += on!(db.conn, |c| diesel::delete(w::worklogs.filter(w::client_worklog_id.eq_any(some)))
+            .execute(c))?;
     }
     if removed > 0 {
         db.touched.add(ids.iter().copied());
@@ -326,8 +383,10 @@ pub fn delete(db: &mut TenantConn<'_>, ids: &[i64]) -> Result<usize> {
 pub fn ids_on_issues(db: &mut TenantConn<'_>, issue_ids: &[i64]) -> Result<Vec<i64>> {
     let mut ids = Vec::new();
     for some in issue_ids.chunks(ROWS) {
-        let on: Vec<i64> =
-            w::worklogs.filter(w::client_issue_id.eq_any(some)).select(w::client_worklog_id).load(db.conn)?;
+        let on: Vec<i64> = on!(db.conn, |c| w::worklogs
+            .filter(w::client_issue_id.eq_any(some))
+            .select(w::client_worklog_id)
+            .load(c))?;
         ids.extend(on);
     }
     Ok(ids)
@@ -335,20 +394,20 @@ pub fn ids_on_issues(db: &mut TenantConn<'_>, issue_ids: &[i64]) -> Result<Vec<i
 
 /// Worklogs that have still to be read from Jira, oldest id first.
 pub fn unread(db: &mut TenantConn<'_>, after: i64, limit: i64) -> Result<Vec<i64>> {
-    Ok(w::worklogs
+    Ok(on!(db.conn, |c| w::worklogs
         .filter(w::read_after.is_not_null().and(w::client_worklog_id.gt(after)))
         .order(w::client_worklog_id)
         .limit(limit)
         .select(w::client_worklog_id)
-        .load(db.conn)?)
+        .load(c))?)
 }
 
 /// Marks worklogs as to be read from Jira, by a read that begins at or after an instant.
 pub fn mark_unread(db: &mut TenantConn<'_>, ids: &[i64], now: i64) -> Result<()> {
     for some in ids.chunks(ROWS) {
-        diesel::update(w::worklogs.filter(super::among(ID, some)))
+        on!(db.conn, |c| diesel::update(w::worklogs.filter(among(w::client_worklog_id, some)))
             .set(w::read_after.eq(now))
-            .execute(db.conn)?;
+            .execute(c))?;
     }
     Ok(())
 }
@@ -356,9 +415,9 @@ pub fn mark_unread(db: &mut TenantConn<'_>, ids: &[i64], now: i64) -> Result<()>
 /// Hides worklogs that Jira did not return to a read that began at an instant.
 pub fn mark_unreadable(db: &mut TenantConn<'_>, ids: &[i64], begun_at: i64) -> Result<()> {
     for some in ids.chunks(ROWS) {
-        diesel::update(w::worklogs.filter(super::among(ID, some)))
+        on!(db.conn, |c| diesel::update(w::worklogs.filter(among(w::client_worklog_id, some)))
             .set((w::unreadable_since.eq(begun_at), w::read_after.eq(None::<i64>)))
-            .execute(db.conn)?;
+            .execute(c))?;
     }
     db.touched.add(ids.iter().copied());
     Ok(())
@@ -369,26 +428,26 @@ pub fn hide(db: &mut TenantConn<'_>, issue_ids: Option<&[i64]>, now: i64) -> Res
     let hidden = (w::unreadable_since.eq(now), w::read_after.eq(None::<i64>));
     db.touched.add_all();
     let Some(issue_ids) = issue_ids else {
-        return Ok(diesel::update(w::worklogs.filter(w::unreadable_since.is_null()))
+        return Ok(on!(db.conn, |c| diesel::update(w::worklogs.filter(w::unreadable_since.is_null()))
             .set(hidden)
-            .execute(db.conn)?);
+            .execute(c))?);
     };
     let mut count = 0;
     for some in issue_ids.chunks(ROWS) {
         let shown = w::client_issue_id.eq_any(some).and(w::unreadable_since.is_null());
-        count += diesel::update(w::worklogs.filter(shown)).set(hidden).execute(db.conn)?;
+        count += on!(db.conn, |c| diesel::update(w::worklogs.filter(shown)).set(hidden).execute(c))?;
     }
     Ok(count)
 }
 
 /// Worklogs that are unreadable, behind an id, ascending.
 pub fn unreadable(db: &mut TenantConn<'_>, after: i64, limit: i64) -> Result<Vec<i64>> {
-    Ok(w::worklogs
+    Ok(on!(db.conn, |c| w::worklogs
         .filter(w::unreadable_since.is_not_null().and(w::client_worklog_id.gt(after)))
         .order(w::client_worklog_id)
         .limit(limit)
         .select(w::client_worklog_id)
-        .load(db.conn)?)
+        .load(c))?)
 }
 
 /// Unreadable worklogs of an issue.
@@ -405,22 +464,22 @@ pub struct Unreadable {
 /// Issues with unreadable worklogs, those with the most first.
 pub fn unreadable_by_issue(db: &mut TenantConn<'_>, limit: i64) -> Result<Vec<Unreadable>> {
     use diesel::dsl::{count_star, min};
-    let found: Vec<(i64, i64, Option<i64>)> = w::worklogs
+    let found: Vec<(i64, i64, Option<i64>)> = on!(db.conn, |c| w::worklogs
         .filter(w::unreadable_since.is_not_null())
         .group_by(w::client_issue_id)
         .select((w::client_issue_id, count_star(), min(w::unreadable_since)))
         .order((count_star().desc(), w::client_issue_id))
         .limit(limit)
-        .load(db.conn)?;
+        .load(c))?;
     let row = |(issue_id, worklogs, since)| Unreadable { issue_id, worklogs, since };
     Ok(found.into_iter().map(row).collect())
 }
 
 /// After our clock was set back, what is to be read counts from now: a read could not begin late enough otherwise.
 pub fn clamp_unread(db: &mut TenantConn<'_>, now: i64) -> Result<usize> {
-    Ok(diesel::update(w::worklogs.filter(w::read_after.gt(now)))
+    Ok(on!(db.conn, |c| diesel::update(w::worklogs.filter(w::read_after.gt(now)))
         .set(w::read_after.eq(now))
-        .execute(db.conn)?)
+        .execute(c))?)
 }
 
 /// Indexes that a bulk load is slowed down by, as the migrations make them; a test compares them.
@@ -431,103 +490,107 @@ pub(crate) const BULK_INDEXES: [(&str, &str); 2] = [
 
 /// Drops the indexes that slow a bulk load down. Everything goes on working, slower.
 pub fn drop_indexes(db: &mut TenantConn<'_>) -> Result<()> {
-    for (name, _) in BULK_INDEXES {
-        diesel::sql_query(format!("DROP INDEX IF EXISTS {name}")).execute(db.conn)?;
-    }
-    Ok(())
+    BULK_INDEXES.iter().try_for_each(|(name, _)| db.conn.batch(&format!("DROP INDEX IF EXISTS {name}")))
 }
 
 /// Makes the indexes again that are missing. What is sorted for it are ids and instants, which may go through a
-/// temporary file (unlinked while it is open): millions of them would not stay in memory.
+/// temporary file (SQLite unlinks it while it is open): millions of them would not stay in memory.
 pub fn make_indexes(db: &mut TenantConn<'_>) -> Result<()> {
-    diesel::sql_query("PRAGMA temp_store = FILE").execute(db.conn)?;
+    let spool = |to: &str| match db.conn {
+        Conn::Sqlite(_) => format!("PRAGMA temp_store = {to}"),
+        Conn::Postgres(_) => String::new(),
+    };
+    let (file, memory) = (spool("FILE"), spool("MEMORY"));
+    db.conn.batch(&file)?;
     for (_, create) in BULK_INDEXES {
-        diesel::sql_query(create.replace("CREATE INDEX", "CREATE INDEX IF NOT EXISTS")).execute(db.conn)?;
+        db.conn.batch(&create.replace("CREATE INDEX", "CREATE INDEX IF NOT EXISTS"))?;
     }
-    diesel::sql_query("PRAGMA temp_store = MEMORY").execute(db.conn)?;
-    Ok(())
+    db.conn.batch(&memory)
 }
 
 /// The worklogs with the largest ids.
 pub fn newest(db: &mut TenantConn<'_>, limit: i64) -> Result<Vec<Worklog>> {
-    let rows =
-        w::worklogs.order(w::client_worklog_id.desc()).limit(limit).select(Row::as_select()).load(db.conn)?;
+    let rows = on!(db.conn, |c| w::worklogs
+        .order(w::client_worklog_id.desc())
+        .limit(limit)
+        .select(Row::as_select())
+        .load(c))?;
     open_rows(db, rows)
 }
 
 /// Seals anew the comments among the next `limit` worklogs behind an id that are sealed under an older version of the
 /// key; the last id that was looked at, or `None` behind the last worklog.
 pub fn reseal(db: &mut TenantConn<'_>, after: i64, limit: i64) -> Result<Option<i64>> {
-    let rows: Vec<(i64, Option<Vec<u8>>)> = w::worklogs
+    let rows: Vec<(i64, Option<Vec<u8>>)> = on!(db.conn, |c| w::worklogs
         .filter(w::client_worklog_id.gt(after))
         .order(w::client_worklog_id)
         .limit(limit)
         .select((w::client_worklog_id, w::comment))
-        .load(db.conn)?;
+        .load(c))?;
     let last = rows.last().map(|(id, _)| *id);
     for (id, comment) in rows {
         let Some(old) = comment.filter(|comment| !db.cipher.is_current(comment)) else { continue };
         let key = id.to_be_bytes();
         let clear = db.cipher.open(place(&key), &old)?;
         let fresh = db.cipher.seal(place(&key), &clear);
-        diesel::update(w::worklogs.find(id)).set(w::comment.eq(fresh)).execute(db.conn)?;
+        on!(db.conn, |c| diesel::update(w::worklogs.find(id)).set(w::comment.eq(fresh)).execute(c))?;
     }
     Ok(last)
 }
 
 /// How many worklogs are unreadable.
 pub fn count_unreadable(db: &mut TenantConn<'_>) -> Result<i64> {
-    Ok(w::worklogs.filter(w::unreadable_since.is_not_null()).count().get_result(db.conn)?)
+    Ok(on!(db.conn, |c| w::worklogs.filter(w::unreadable_since.is_not_null()).count().get_result(c))?)
 }
 
 /// How many worklogs not everybody who sees their issue may see.
 pub fn count_restricted(db: &mut TenantConn<'_>) -> Result<i64> {
-    Ok(w::worklogs.filter(w::visibility.ne(0)).count().get_result(db.conn)?)
+    Ok(on!(db.conn, |c| w::worklogs.filter(w::visibility.ne(0)).count().get_result(c))?)
 }
 
 /// How many worklogs the copy has.
 pub fn count(db: &mut TenantConn<'_>) -> Result<i64> {
-    Ok(w::worklogs.count().get_result(db.conn)?)
+    Ok(on!(db.conn, |c| w::worklogs.count().get_result(c))?)
 }
 
 /// How many worklogs have still to be read from Jira.
 pub fn count_unread(db: &mut TenantConn<'_>) -> Result<i64> {
-    Ok(w::worklogs.filter(w::read_after.is_not_null()).count().get_result(db.conn)?)
+    Ok(on!(db.conn, |c| w::worklogs.filter(w::read_after.is_not_null()).count().get_result(c))?)
 }
 
 /// Ids of all worklogs behind an id, ascending: a walk over the copy in pages.
 pub fn walk(db: &mut TenantConn<'_>, after: i64, limit: i64) -> Result<Vec<i64>> {
-    Ok(w::worklogs
+    Ok(on!(db.conn, |c| w::worklogs
         .filter(w::client_worklog_id.gt(after))
         .order(w::client_worklog_id)
         .limit(limit)
         .select(w::client_worklog_id)
-        .load(db.conn)?)
+        .load(c))?)
 }
 
 /// Issues with worklogs, ascending.
 pub fn issues(db: &mut TenantConn<'_>) -> Result<Vec<i64>> {
-    Ok(w::worklogs.select(w::client_issue_id).distinct().order(w::client_issue_id).load(db.conn)?)
+    Ok(on!(db.conn, |c| w::worklogs.select(w::client_issue_id).distinct().order(w::client_issue_id).load(c))?)
 }
 
 /// Worklogs on issues whose project is not known.
 pub fn ids_without_project(db: &mut TenantConn<'_>) -> Result<Vec<i64>> {
     use schema::issues;
-    Ok(w::worklogs
+    Ok(on!(db.conn, |c| w::worklogs
         .left_join(issues::table.on(issues::client_issue_id.eq(w::client_issue_id)))
         .filter(issues::client_project_id.is_null())
         .select(w::client_worklog_id)
-        .load(db.conn)?)
+        .load(c))?)
 }
 
 /// Issues with worklogs whose project is not known yet.
 pub fn issues_without_project(db: &mut TenantConn<'_>, limit: i64) -> Result<Vec<i64>> {
     use schema::issues;
-    Ok(w::worklogs
+    Ok(on!(db.conn, |c| w::worklogs
         .left_join(issues::table.on(issues::client_issue_id.eq(w::client_issue_id)))
         .filter(issues::client_issue_id.is_null())
         .select(w::client_issue_id)
         .distinct()
         .limit(limit)
-        .load(db.conn)?)
+        .load(c))?)
 }

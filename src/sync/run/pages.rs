@@ -9,7 +9,6 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use hourbook_store::error::Result;
 use hourbook_store::tenant::{TenantConn, TenantDb, cursors, worklogs};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// Reads in flight at once.
@@ -36,7 +35,7 @@ pub(super) struct ReadPage {
 /// Reads the worklogs that a page names.
 #[derive(Clone)]
 pub(super) struct Reader {
-    pub(super) db: Arc<TenantDb>,
+    pub(super) db: TenantDb,
     pub(super) jira: SiteClient,
     /// Whether those are left out that the copy has in this version.
     pub(super) only_differing: bool,

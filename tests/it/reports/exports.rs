@@ -161,27 +161,16 @@ async fn long_exports_are_sealed_bound_to_their_creator_and_gone_after_a_day() {
     assert_eq!(world.as_user(CLEO).get("/api/v1/exports/..%2Fworklogs/file").await.status, 404);
     // It outlives the server; the data folder has nothing of it in clear.
     world.halt().await;
-    // As if the server had died while it wrote another one.
-    let tenant = std::fs::read_dir(world.data_dir().join("tenants")).unwrap().next().unwrap().unwrap().path();
-    let half = tenant.join("export-00112233445566778899aabbccddeeff.part");
-    std::fs::write(&half, b"HBK1").unwrap();
     crate::support::logs::assert_no_canary_in(&world.data_dir());
     world.boot().await;
-    assert!(!half.exists(), "what is not whole goes");
     assert_eq!(world.as_user(CLEO).get("/api/v1/exports").await.json[0]["state"], "done");
     assert_eq!(world.as_user(CLEO).get(&format!("{path}/file")).await.text, file.text);
-    let files = || {
-        let tenant = std::fs::read_dir(world.data_dir().join("tenants")).unwrap();
-        let names = tenant.flat_map(|tenant| std::fs::read_dir(tenant.unwrap().path()).unwrap());
-        names
-            .filter(|file| file.as_ref().unwrap().file_name().to_str().unwrap().starts_with("export-"))
-            .count()
-    };
-    assert_eq!(files(), 1);
+    let files = || async { world.running().app.vault.list("exports").await.unwrap().len() };
+    assert_eq!(files().await, 1);
     world.advance(Duration::from_secs(24 * 3600 + 1));
     assert_eq!(world.as_user(CLEO).get(&format!("{path}/file")).await.status, 404, "after a day");
     hourbook::jobs::schedule::tidy(&world.running().app).await;
-    assert_eq!(files(), 0);
+    assert_eq!(files().await, 0);
     world.end().await;
 }
 
@@ -218,9 +207,11 @@ async fn an_export_goes_with_the_tenant() {
     begin(&world, ANA).await;
     let tenant = world.tenant_id(&world.site).await;
     assert_eq!(world.site.uninstall().await, 204);
-    eventually("the folder is gone", || async {
-        let folder = world.data_dir().join("tenants").join(&tenant);
-        if folder.exists() { Err("still there".to_owned()) } else { Ok(()) }
+    let of_tenant = hourbook::reports::export::stored::of_tenant(&tenant);
+    assert!(!world.running().app.vault.list(&of_tenant).await.unwrap().is_empty());
+    eventually("its exports are gone", || async {
+        let left = world.running().app.vault.remains(&of_tenant).await.unwrap();
+        if left > 0 { Err(format!("{left} are left")) } else { Ok(()) }
     })
     .await;
     world.end_unchecked().await;

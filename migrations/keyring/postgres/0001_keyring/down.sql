@@ -1,0 +1,3 @@
+DROP TABLE secrets;
+DROP TABLE destroyed;
+DROP TABLE data_keys;

@@ -1,0 +1,10 @@
+DROP TABLE audit;
+DROP TABLE write_intents;
+DROP TABLE sync_runs;
+DROP TABLE settings;
+DROP TABLE cursors;
+DROP TABLE tombstones;
+DROP TABLE issues;
+DROP TABLE worklog_tags;
+DROP TABLE tags;
+DROP TABLE worklogs;
