@@ -140,7 +140,8 @@ pub fn backups(data: &[u8]) {
     assert!(hourbook_store::dump::check(data).is_err(), "no digest fits by chance");
     let (folder, _, vault) = &*VAULT;
     let header = file::Header::new(file::Of::Tenant { tenant: "t".into(), version: 1 }, 1);
-    let mut sealed = file::Writing::create(vault, "one", &header, BACKUP_CIPHER.backup_key().1).expect("begun");
+    let mut sealed =
+        file::Writing::create(vault, "one", &header, BACKUP_CIPHER.backup_key().1).expect("begun");
     std::io::Write::write_all(&mut sealed, data).expect("written");
     sealed.finish().expect("finished");
     let mut bytes = std::fs::read(folder.path().join("one")).expect("a file");

@@ -496,16 +496,19 @@ pub fn drop_indexes(db: &mut TenantConn<'_>) -> Result<()> {
 /// Makes the indexes again that are missing. What is sorted for it are ids and instants, which may go through a
 /// temporary file (SQLite unlinks it while it is open): millions of them would not stay in memory.
 pub fn make_indexes(db: &mut TenantConn<'_>) -> Result<()> {
-    let spool = |to: &str| match db.conn {
-        Conn::Sqlite(_) => format!("PRAGMA temp_store = {to}"),
-        Conn::Postgres(_) => String::new(),
-    };
-    let (file, memory) = (spool("FILE"), spool("MEMORY"));
-    db.conn.batch(&file)?;
+    spool(db.conn, "FILE")?;
     for (_, create) in BULK_INDEXES {
         db.conn.batch(&create.replace("CREATE INDEX", "CREATE INDEX IF NOT EXISTS"))?;
     }
-    db.conn.batch(&memory)
+    spool(db.conn, "MEMORY")
+}
+
+/// Where SQLite sorts what is large.
+fn spool(conn: &mut Conn, to: &str) -> Result<()> {
+    match conn {
+        Conn::Sqlite(_) => conn.batch(&format!("PRAGMA temp_store = {to}")),
+        Conn::Postgres(_) => Ok(()),
+    }
 }
 
 /// The worklogs with the largest ids.
