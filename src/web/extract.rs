@@ -1,7 +1,8 @@
-//! What a handler may ask for. A caller is proved here or the handler does not run.
+//! What a handler may ask for. A caller is proved before anything else of a request is looked at, or the handler does
+//! not run.
 
 use super::pages::Refused;
-use super::routes;
+use super::routes::{self, Route};
 use crate::app::App;
 use crate::auth::connect::jwt::{self, Claims, Refusal};
 use crate::auth::connect::{context, server};
@@ -10,26 +11,22 @@ use crate::auth::{Caller, Right, TokenKind};
 use crate::error::{AppError, AppResult};
 use crate::jira::meter::Class;
 use crate::tenants::Tenant;
-use actix_web::dev::Payload;
+use actix_web::body::MessageBody;
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION};
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::middleware::Next;
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, web};
 use percent_encoding::percent_decode_str;
 use secrecy::ExposeSecret;
-use std::future::Future;
+use std::future::{Ready, ready};
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-
-type Extracting<T> = Pin<Box<dyn Future<Output = AppResult<T>>>>;
 
 /// The application, for handlers.
 pub type Shared = web::Data<App>;
 
 /// A person, proved by the token of a page's own call.
 pub struct ContextCaller(pub Caller);
-
-/// The same, also of a suspended installation: for telling that it is, and nothing else.
-pub struct StatusCaller(pub Caller);
 
 /// A person, proved by the token that a page was loaded with.
 pub struct PageCaller(pub Caller);
@@ -177,13 +174,67 @@ async fn prove_request(
     Ok((tenant, claims))
 }
 
-/// Asks for what the route declares: its kind of token, the right, and that a costly one is not asked too often.
-async fn authorise(request: &HttpRequest, token: TokenKind, caller: &Caller) -> AppResult<()> {
-    let app = app(request)?;
+/// Around the routes of the table: proves the caller by the kind of token that the route takes, and asks for what it
+/// declares. Only then a path, a query or a body is read, so that nobody learns from these who proves nothing.
+///
+/// # Errors
+/// Those of the handler; whoever is refused gets an answer in the form of the route, a page's in words for an iframe.
+pub(super) async fn prove_first(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse, Error> {
+    match prove_caller(&request).await {
+        Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
+        // An answer like any other: what is around it counts it and adds its headers.
+        Err(error) => Ok(request.error_response(error)),
+    }
+}
+
+async fn prove_caller(request: &ServiceRequest) -> Result<(), Error> {
     let path = request.match_pattern().unwrap_or_default();
-    let route = routes::declared(request.method().as_str(), &path)
-        .filter(|route| route.token == token)
-        .ok_or_else(|| AppError::internal(&"a route that does not declare this kind of caller"))?;
+    let route = routes::declared(request.method().as_str(), &path);
+    let route = route.ok_or_else(|| AppError::internal(&"a route that is not in the table"))?;
+    let http = request.request();
+    match route.token {
+        TokenKind::None | TokenKind::Install => {}
+        TokenKind::Server => {
+            let (tenant, _) = prove_request(http, header_token(http)).await?;
+            http.extensions_mut().insert(Proved(TokenKind::Server, tenant));
+        }
+        TokenKind::Context => {
+            let caller = context_caller(http, route).await?;
+            http.extensions_mut().insert(Proved(TokenKind::Context, caller));
+        }
+        TokenKind::Page => {
+            let caller = page_caller(http, route).await.map_err(Refused::from)?;
+            http.extensions_mut().insert(Proved(TokenKind::Page, caller));
+        }
+    }
+    Ok(())
+}
+
+/// Who a request is from, and by which kind of token that was proved.
+struct Proved<T>(TokenKind, T);
+
+async fn context_caller(request: &HttpRequest, route: &Route) -> AppResult<Caller> {
+    let caller = prove_context(request).await?;
+    if !route.also_suspended {
+        require_active(&caller.tenant)?;
+    }
+    authorise(request, route, &caller).await?;
+    Ok(caller)
+}
+
+async fn page_caller(request: &HttpRequest, route: &Route) -> AppResult<Caller> {
+    let (tenant, claims) = prove_request(request, query_token(request)).await?;
+    let caller = person(tenant, claims)?;
+    authorise(request, route, &caller).await?;
+    Ok(caller)
+}
+
+/// Asks for what the route declares: the right, and that a costly one is not asked too often.
+async fn authorise(request: &HttpRequest, route: &Route, caller: &Caller) -> AppResult<()> {
+    let app = app(request)?;
     if route.costly {
         app.limits.costly(&caller.tenant.id, &caller.account_id)?;
     }
@@ -193,73 +244,51 @@ async fn authorise(request: &HttpRequest, token: TokenKind, caller: &Caller) -> 
     }
 }
 
-/// What an extractor answers actix with: the request outlives the call.
-fn extracting<T: 'static>(
-    request: &HttpRequest,
-    prove: impl AsyncFnOnce(&HttpRequest) -> AppResult<T> + 'static,
-) -> Extracting<T> {
-    let request = request.clone();
-    Box::pin(async move { prove(&request).await })
+/// What was proved of a request; a handler that asks for another kind of caller than its route takes has none.
+fn proved<T: Clone + 'static>(request: &HttpRequest, kind: TokenKind) -> AppResult<T> {
+    let extensions = request.extensions();
+    let found = extensions.get::<Proved<T>>().filter(|proved| proved.0 == kind);
+    match found {
+        Some(proved) => Ok(proved.1.clone()),
+        None => Err(AppError::internal(&"a route that does not declare this kind of caller")),
+    }
 }
 
 impl FromRequest for ContextCaller {
     type Error = AppError;
-    type Future = Extracting<Self>;
+    type Future = Ready<AppResult<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        extracting(request, async |request| {
-            let caller = prove_context(request).await?;
-            require_active(&caller.tenant)?;
-            authorise(request, TokenKind::Context, &caller).await?;
-            Ok(Self(caller))
-        })
-    }
-}
-
-impl FromRequest for StatusCaller {
-    type Error = AppError;
-    type Future = Extracting<Self>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        extracting(request, async |request| prove_context(request).await.map(Self))
+        ready(proved(request, TokenKind::Context).map(Self))
     }
 }
 
 impl FromRequest for PageCaller {
     type Error = Refused;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Refused>>>>;
+    type Future = Ready<Result<Self, Refused>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let proved = extracting(request, async |request| {
-            let (tenant, claims) = prove_request(request, query_token(request)).await?;
-            let caller = person(tenant, claims)?;
-            authorise(request, TokenKind::Page, &caller).await?;
-            Ok(Self(caller))
-        });
-        Box::pin(async { Ok(proved.await?) })
+        ready(proved(request, TokenKind::Page).map(Self).map_err(Refused::from))
     }
 }
 
 impl FromRequest for ServerCaller {
     type Error = AppError;
-    type Future = Extracting<Self>;
+    type Future = Ready<AppResult<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        extracting(request, async |request| {
-            let (tenant, _) = prove_request(request, header_token(request)).await?;
-            Ok(Self(tenant))
-        })
+        ready(proved(request, TokenKind::Server).map(Self))
     }
 }
 
 impl FromRequest for Anybody {
     type Error = AppError;
-    type Future = std::future::Ready<AppResult<Self>>;
+    type Future = Ready<AppResult<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let address = client_address(request);
         let within = app(request).and_then(|app| app.limits.unproved(address));
-        std::future::ready(within.map(|()| Self))
+        ready(within.map(|()| Self))
     }
 }
 
@@ -276,11 +305,11 @@ pub(super) fn client_address(request: &HttpRequest) -> IpAddr {
 
 impl FromRequest for Language {
     type Error = AppError;
-    type Future = std::future::Ready<AppResult<Self>>;
+    type Future = Ready<AppResult<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let header = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let primary = header.and_then(|text| text.split([',', ';', '-']).next()).unwrap_or("en");
-        std::future::ready(Ok(Self(primary.trim().to_ascii_lowercase())))
+        ready(Ok(Self(primary.trim().to_ascii_lowercase())))
     }
 }

@@ -1,10 +1,11 @@
 //! THE table of every public path, grouped by who calls. Each route takes one kind of token.
 
 use super::{
-    assets, descriptor, exports, health, lifecycle, me, openapi, pages, privacy, receipts, reports, saved,
-    settings, sync, tags, takeout, webhooks, worklogs,
+    assets, descriptor, exports, extract, health, lifecycle, me, openapi, pages, privacy, receipts, reports,
+    saved, settings, sync, tags, takeout, webhooks, worklogs,
 };
 use crate::auth::{Right, TokenKind};
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig, delete, get, post, put};
 use std::sync::LazyLock;
 
@@ -20,6 +21,8 @@ pub struct Route {
     pub right: Right,
     /// Whether it costs us or Jira much: it is then limited for each caller.
     pub costly: bool,
+    /// Whether it answers for suspended installations too: for telling that they are, and nothing else.
+    pub also_suspended: bool,
     handler: fn() -> actix_web::Route,
 }
 
@@ -29,12 +32,16 @@ fn route(
     token: TokenKind,
     handler: fn() -> actix_web::Route,
 ) -> Route {
-    Route { method, path, token, right: Right::Caller, costly: false, handler }
+    Route { method, path, token, right: Right::Caller, costly: false, also_suspended: false, handler }
 }
 
 impl Route {
     fn admin(self) -> Self {
         Self { right: Right::JiraAdmin, ..self }
+    }
+
+    fn also_suspended(self) -> Self {
+        Self { also_suspended: true, ..self }
     }
 
     fn costly(self) -> Self {
@@ -78,7 +85,7 @@ pub fn all() -> Vec<Route> {
         route("GET", "/api/v1/privacy", Context, || get().to(privacy::privacy)).admin(),
         route("GET", "/api/v1/privacy/export", Context, || get().to(takeout::export)).admin().costly(),
         route("GET", "/api/v1/audit", Context, || get().to(me::audit)).admin(),
-        route("GET", "/api/v1/sync", Context, || get().to(sync::status)),
+        route("GET", "/api/v1/sync", Context, || get().to(sync::status)).also_suspended(),
         route("POST", "/api/v1/sync", Context, || post().to(sync::start)).admin().costly(),
         route("GET", "/api/v1/sync/failures", Context, || get().to(sync::failures)).admin(),
         route("GET", "/api/v1/tags", Context, || get().to(tags::list)),
@@ -115,7 +122,7 @@ pub fn all() -> Vec<Route> {
 /// Registers the table.
 pub fn configure(config: &mut ServiceConfig) {
     for route in all() {
-        config.route(route.path, (route.handler)());
+        config.route(route.path, (route.handler)().wrap(from_fn(extract::prove_first)));
     }
     config.default_service(web::to(health::not_found));
 }

@@ -1,6 +1,6 @@
 //! Where the sync stands, and starting one by hand.
 
-use super::extract::{ContextCaller, Shared, StatusCaller};
+use super::extract::{ContextCaller, Shared};
 use crate::auth::permission;
 use crate::error::{AppError, AppResult, Problem};
 use crate::jira::meter::Meter;
@@ -194,7 +194,7 @@ fn progress_view(progress: Progress, meter: &Meter, tenant_id: &str, now: i64) -
 /// # Errors
 /// When a database fails.
 #[utoipa::path(get, path = "/api/v1/sync", responses((status = 200, body = SyncView)))]
-pub async fn status(app: Shared, caller: StatusCaller) -> AppResult<web::Json<SyncView>> {
+pub async fn status(app: Shared, caller: ContextCaller) -> AppResult<web::Json<SyncView>> {
     let tenant = &caller.0.tenant;
     let status = status::of(&app, tenant).await?;
     let admin = tenant.active && permission::is_admin(&app, &caller.0).await.unwrap_or(false);

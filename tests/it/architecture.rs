@@ -113,7 +113,8 @@ fn files_and_functions_stay_readable() {
                 ]
                 .iter()
                 .any(|start| line.trim_start().starts_with(start));
-                if is_fn && begun.is_none() {
+                // A declaration in a trait ends on its line.
+                if is_fn && begun.is_none() && !line.ends_with(';') {
                     begun = Some((at, indent));
                 }
                 if let Some((from, depth)) = begun

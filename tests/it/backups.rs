@@ -1,6 +1,6 @@
 //! Backups: made, checked, restored; and what is left after a disaster.
 
-use crate::support::{ANA, BEN, World, compare, eventually, logs};
+use crate::support::{ANA, BEN, World, compare, eventually, logs, postgres};
 use hourbook::backup::{of_system, of_tenant};
 use hourbook::jobs::{self, Kind, schedule};
 use hourbook_simulator::people::Work;
@@ -181,15 +181,7 @@ async fn after_a_disaster_everything_comes_back_from_backups() {
     world.site.log_work(BEN, world.ids.issue, Work::of(1200, "canary after the backup"));
     world.settle(&world.site).await;
     world.halt().await;
-    let dir = world.data_dir();
-    for entry in std::fs::read_dir(&dir).unwrap() {
-        let path = entry.unwrap().path();
-        match path.file_name().unwrap() == "backups" {
-            true => {}
-            false if path.is_dir() => std::fs::remove_dir_all(path).unwrap(),
-            false => std::fs::remove_file(path).unwrap(),
-        }
-    }
+    world.lose_everything_but_backups();
     // Meanwhile Jira's webhooks find nobody, and work goes on.
     world.site.log_work(ANA, world.ids.issue, Work::of(600, "canary while away"));
     world.site.delete_work(world.ids.by_cleo);
@@ -225,16 +217,14 @@ async fn a_migration_is_preceded_by_a_backup() {
     let tenant = world.tenant_id(&world.site).await;
     world.halt().await;
     // As if the last migration had not been applied yet.
-    let path = world.data_dir().join("tenants").join(&tenant).join("worklogs.db");
-    let conn = rusqlite::Connection::open(&path).unwrap();
-    let migrations = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/tenant/sqlite");
+    let backend = if postgres::on_postgres() { "postgres" } else { "sqlite" };
+    let migrations = format!("{}/migrations/tenant/{backend}", env!("CARGO_MANIFEST_DIR"));
     let newest = std::fs::read_dir(migrations).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
-    conn.execute_batch(&std::fs::read_to_string(newest.join("down.sql")).unwrap()).unwrap();
-    conn.execute_batch(
-        "DELETE FROM __diesel_schema_migrations WHERE version = (SELECT max(version) FROM __diesel_schema_migrations);",
-    )
-    .unwrap();
-    drop(conn);
+    world.change_tenant(&tenant, &std::fs::read_to_string(newest.join("down.sql")).unwrap());
+    world.change_tenant(
+        &tenant,
+        "DELETE FROM __diesel_schema_migrations WHERE version = (SELECT max(version) FROM __diesel_schema_migrations)",
+    );
     world.boot().await;
     world.settle(&world.site).await;
     world.sync(&world.site, "incremental").await;

@@ -1,6 +1,6 @@
 //! Master keys and data keys: changed without a pause, and nothing is lost.
 
-use crate::support::{ANA, BEN, World, eventually, logs};
+use crate::support::{ANA, BEN, World, eventually, logs, postgres};
 use hourbook::jobs::Kind;
 use serde_json::json;
 
@@ -121,9 +121,10 @@ async fn a_tenant_gets_a_new_version_of_its_key() {
     let db = app.db(&found).await.unwrap();
     drop(db);
     // Sealed records begin with the layout and the version.
-    let file = world.data_dir().join("tenants").join(&tenant).join("worklogs.db");
-    let sealed = sealed_comments(&file);
-    assert!(!sealed.is_empty() && sealed.iter().all(|record| record[..5] == [1, 0, 0, 0, 2]), "{sealed:?}");
+    let hex = if postgres::on_postgres() { "encode(comment, 'hex')" } else { "lower(hex(comment))" };
+    let sealed =
+        world.in_tenant(&tenant, &format!("SELECT {hex} FROM worklogs WHERE comment IS NOT NULL")).await;
+    assert!(!sealed.is_empty() && sealed.iter().all(|record| record.starts_with("0100000002")), "{sealed:?}");
     assert_eq!(world.as_user(ANA).get("/api/v1/worklogs").await.json, before);
     assert_eq!(world.as_user(BEN).get("/api/v1/tags").await.json["items"][0]["name"], "canary tag of one");
     // Backups from before still open, and so do new ones.
@@ -131,12 +132,6 @@ async fn a_tenant_gets_a_new_version_of_its_key() {
     let (ok, text) = world.hourbook(&format!("backup verify {tenant} --every")).await;
     assert!(ok && text.contains("2 backups were read back"), "{text}");
     world.end().await;
-}
-
-fn sealed_comments(file: &std::path::Path) -> Vec<Vec<u8>> {
-    let conn = rusqlite::Connection::open(file).unwrap();
-    let mut query = conn.prepare("SELECT comment FROM worklogs WHERE comment IS NOT NULL").unwrap();
-    query.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
 /// A new key is printed as the configuration takes it, and is kept nowhere.

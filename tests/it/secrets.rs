@@ -212,11 +212,10 @@ async fn tenants_do_not_meet() {
         let other = if name == "one" { "of two" } else { "of one" };
         assert!(list.contains(&format!("of {name}")) && !list.contains(other), "{list}");
     }
-    let folders = eventually("there is a database for each", || async {
-        let count = std::fs::read_dir(world.data_dir().join("tenants")).unwrap().count();
-        (count == 2).then_some(count).ok_or_else(|| count.to_string())
-    })
-    .await;
-    assert_eq!(folders, 2, "promise E9");
+    for site in [&world.site, &world.other] {
+        let tenant = world.tenant_id(site).await;
+        assert!(world.has_database(&tenant), "promise E9");
+        assert_eq!(world.in_tenant(&tenant, "SELECT CAST(count(*) AS TEXT) FROM worklogs").await, ["4"]);
+    }
     world.end().await;
 }

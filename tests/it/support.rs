@@ -255,6 +255,60 @@ impl World {
         }
     }
 
+    /// Texts that a query in a tenant's database gives, whichever backend it is on.
+    pub async fn in_tenant(&self, tenant: &str, sql: &str) -> Vec<String> {
+        match &self.databases {
+            Some(databases) => databases.in_tenant(tenant, sql),
+            None => {
+                let path = self.data_dir().join("tenants").join(tenant).join("worklogs.db");
+                let conn = rusqlite::Connection::open(path).unwrap();
+                let mut query = conn.prepare(sql).unwrap();
+                query.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+            }
+        }
+    }
+
+    /// Runs statements in a tenant's database.
+    pub fn change_tenant(&self, tenant: &str, sql: &str) {
+        match &self.databases {
+            Some(databases) => databases.change_tenant(tenant, sql),
+            None => {
+                let path = self.data_dir().join("tenants").join(tenant).join("worklogs.db");
+                rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
+            }
+        }
+    }
+
+    /// Runs statements in a database of the service: `control`, `keyring` or `inbox`.
+    pub fn change_service(&self, name: &str, sql: &str) {
+        match &self.databases {
+            Some(databases) => databases.sql(name, sql),
+            None => {
+                let conn = rusqlite::Connection::open(self.data_dir().join(format!("{name}.db"))).unwrap();
+                conn.busy_timeout(Duration::from_secs(20)).unwrap();
+                conn.execute_batch(sql).unwrap();
+            }
+        }
+    }
+
+    /// As if a disaster had left nothing of the service but its backups.
+    pub fn lose_everything_but_backups(&mut self) {
+        for entry in std::fs::read_dir(self.dir.path()).unwrap() {
+            let path = entry.unwrap().path();
+            match path.file_name().unwrap() == "backups" {
+                true => {}
+                false if path.is_dir() => std::fs::remove_dir_all(path).unwrap(),
+                false => std::fs::remove_file(path).unwrap(),
+            }
+        }
+        if let Some(databases) = self.databases.take() {
+            databases.drop_all();
+            let fresh = postgres::Databases::create();
+            self.env.insert("HOURBOOK_DATABASE_URL".into(), fresh.url.clone());
+            self.databases = Some(fresh);
+        }
+    }
+
     /// Somebody's calls from a page of ours in the first site.
     pub fn as_user(&self, account: &str) -> Client<'_> {
         self.on(&self.site, account)

@@ -264,20 +264,13 @@ async fn an_event_that_cannot_be_stored_is_sent_again() {
 /// The inbox is broken: 503, so that Jira sends again, and nothing is lost.
 #[tokio::test]
 async fn an_event_that_could_not_be_made_durable_is_answered_5xx() {
-    use diesel::connection::SimpleConnection;
-    use diesel::{Connection, SqliteConnection};
     let world = World::installed().await;
-    let inbox = world.data_dir().join("inbox.db");
-    let sql = |text: &str| {
-        let mut connection = SqliteConnection::establish(inbox.to_str().unwrap()).unwrap();
-        connection.batch_execute(&format!("PRAGMA busy_timeout = 5000; {text}")).unwrap();
-    };
     world.site.deliver_webhooks(Delivery { held: true, ..Delivery::default() });
     world.site.log_work(BEN, world.ids.issue, Work::of(600, "canary during an outage"));
     let event = world.site.state().outbox.pop_front().unwrap();
-    sql("ALTER TABLE events RENAME TO away");
+    world.change_service("inbox", "ALTER TABLE events RENAME TO away");
     assert_eq!(world.site.post_webhook(&event).await, 503);
-    sql("ALTER TABLE away RENAME TO events");
+    world.change_service("inbox", "ALTER TABLE away RENAME TO events");
     assert_eq!(world.site.post_webhook(&Outgoing { tries: 1, ..event }).await, 204);
     world.settle(&world.site).await;
     compare::difference(&world, &world.site).await.unwrap();

@@ -15,7 +15,7 @@ use std::time::Duration;
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Every step of a closing and a wipe, as `at_step` is told them.
-const STEPS: [&str; 11] = [
+const STEPS: [&str; 12] = [
     "keys",
     "closed",
     "count",
@@ -23,6 +23,7 @@ const STEPS: [&str; 11] = [
     "memory",
     "files",
     "backups",
+    "exports",
     "webhooks",
     "jobs",
     "ask again",
@@ -183,10 +184,11 @@ async fn a_wipe_waits_for_jobs_that_still_run() {
     let app = &world.running().app;
     let tenant = world.tenant_id(&world.site).await;
     let job = hourbook::jobs::enqueue_after(app, &tenant, Kind::Backup, "", 3_600_000).await.unwrap();
-    let control = rusqlite::Connection::open(world.data_dir().join("control.db")).unwrap();
-    control.busy_timeout(Duration::from_secs(20)).unwrap();
-    let set =
-        |state: &str| control.execute("UPDATE jobs SET state = ?1 WHERE id = ?2", (state, job)).unwrap();
+    let node = app.nodes.id();
+    let set = |state: &str| {
+        let sql = format!("UPDATE jobs SET state = '{state}', node_id = '{node}' WHERE id = {job}");
+        world.change_service("control", &sql);
+    };
     set("running");
     assert_eq!(world.site.uninstall().await, 204);
     let folder = world.data_dir().join("backups").join(of_tenant(&tenant));
@@ -374,14 +376,13 @@ async fn a_wipe_that_cannot_end_raises_an_alarm_and_goes_on() {
 async fn a_restored_key_of_a_closed_installation_is_destroyed_again() {
     let mut world = World::installed().await;
     let tenant = world.tenant_id(&world.site).await;
-    let keyring = world.data_dir().join("keyring.db");
-    world.halt().await;
-    let copy = std::fs::read(&keyring).unwrap();
-    world.boot().await;
+    world.change_service("keyring", "CREATE TABLE copied AS SELECT * FROM data_keys");
     assert_eq!(world.site.uninstall().await, 204);
     receipt_of(&world, &tenant).await;
     world.halt().await;
-    std::fs::write(&keyring, copy).unwrap();
+    let restored = "DELETE FROM destroyed; DELETE FROM data_keys; INSERT INTO data_keys SELECT * FROM copied; \
+                    DROP TABLE copied";
+    world.change_service("keyring", restored);
     world.boot().await;
     assert_eq!(world.running().app.keyring.versions(&tenant).await.unwrap(), 0);
     assert!(world.running().app.keyring.destroyed_at(&tenant).await.unwrap().is_some());

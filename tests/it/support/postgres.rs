@@ -211,9 +211,28 @@ impl Databases {
         Self { url: SHARED.url(&name), name }
     }
 
-    /// Runs statements in the databases of the service: `""`, `_keyring` or `_inbox`.
-    pub fn sql(&self, suffix: &str, sql: &str) {
-        SHARED.sql(&format!("{}{suffix}", self.name), sql);
+    /// Runs statements in a database of the service: `control`, `keyring` or `inbox`.
+    pub fn sql(&self, database: &str, sql: &str) {
+        SHARED.sql(&self.service(database), sql);
+    }
+
+    fn service(&self, database: &str) -> String {
+        if database == "control" { self.name.clone() } else { format!("{}_{database}", self.name) }
+    }
+
+    fn of_tenant(&self, tenant: &str) -> String {
+        let sql = format!("SELECT database_name FROM placements WHERE tenant_id = '{tenant}'");
+        SHARED.texts(&self.name, &sql).pop().expect("the tenant is placed")
+    }
+
+    /// Texts that a query in a tenant's database gives.
+    pub fn in_tenant(&self, tenant: &str, sql: &str) -> Vec<String> {
+        SHARED.texts(&self.of_tenant(tenant), sql)
+    }
+
+    /// Runs statements in a tenant's database.
+    pub fn change_tenant(&self, tenant: &str, sql: &str) {
+        SHARED.sql(&self.of_tenant(tenant), sql);
     }
 
     /// Whether a tenant has a database.
