@@ -7,6 +7,7 @@ mod auth;
 mod backups;
 mod budget;
 mod chaos;
+mod cluster;
 mod config;
 mod conformance;
 mod fuzz;

@@ -11,6 +11,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Marks the process as the server of a run.
 const MARK: &str = "CHAOS_CHILD";
@@ -50,8 +51,10 @@ pub async fn serve() {
     let mut config = Config::from_env(&hourbook::config::env()).unwrap();
     config.tuning = Tuning { at_step: die_at, ..tuning() };
     let listeners = [config.listen, config.ops_listen].map(|at| TcpListener::bind(at).unwrap());
-    let _running = server::start(config, Clock::system(), listeners).await.unwrap();
-    std::future::pending::<()>().await;
+    let running = server::start(config, Clock::system(), listeners).await.unwrap();
+    let mut terminate = signal(SignalKind::terminate()).unwrap();
+    terminate.recv().await;
+    running.stop().await;
 }
 
 /// The environment of a server in a process of its own, and its address.
@@ -115,6 +118,19 @@ impl Process {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
             child.wait().unwrap();
+        }
+    }
+
+    /// SIGTERM: it says goodbye.
+    pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        if let Some(child) = &self.child {
+            let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
+            assert!(sent.unwrap().success());
         }
     }
 
