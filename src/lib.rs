@@ -27,5 +27,6 @@ pub mod tags;
 pub mod task;
 pub mod telemetry;
 pub mod tenants;
+pub mod tls;
 pub mod web;
 pub mod worklogs;

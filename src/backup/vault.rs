@@ -119,7 +119,9 @@ impl Vault {
     }
 
     fn at(&self, name: &str) -> Path {
-        Path::from(self.full(name))
+        // As listed; a name that nobody listed is taken letter by letter.
+        let full = self.full(name);
+        Path::parse(&full).unwrap_or_else(|_| Path::from(full))
     }
 
     /// What lies below a prefix, by name.

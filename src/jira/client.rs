@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::sites::AllowedSites;
+use crate::tls;
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, LOCATION};
@@ -59,8 +60,7 @@ pub struct Jira {
 /// # Errors
 /// When TLS cannot be set up.
 pub fn http_client(timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
-    // Fails only if it was set before.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    tls::prepare();
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(10))

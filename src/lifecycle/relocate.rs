@@ -248,14 +248,14 @@ pub async fn remove_former(
     target: &Target,
     data_dir: &Path,
 ) -> anyhow::Result<()> {
-    let kept =
-        placement_of(app, tenant_id).await?.map(|placement| (placement.server, placement.database_name));
+    // By name alone: two configured servers may be one, and no name is given twice.
+    let kept = placement_of(app, tenant_id).await?.map(|placement| placement.database_name);
     let (app, id) = (Arc::clone(app), tenant_id.to_owned());
     let (folder, on_files) = (tenants::folder(data_dir, tenant_id), matches!(target, Target::Files));
     tokio::task::spawn_blocking(move || -> anyhow::Result<()> {
         for server in app.servers.all() {
             for name in server.of_tenant(&id)? {
-                if kept.as_ref() != Some(&(server.name().to_owned(), name.clone())) {
+                if kept.as_ref() != Some(&name) {
                     server.remove(&name)?;
                 }
             }

@@ -226,7 +226,8 @@ impl<'a> Attempt<'a> {
                 intents::fulfil(db, &intent.account_id, &intent.key_hash, id)?;
                 worklogs::by_ids(db, &[id])
             })
-            .await?;
+            .await
+            .map_err(refusal::not_copied)?;
         if property_apart {
             complete::again(self.app, &self.caller.tenant, id).await?;
         }

@@ -70,7 +70,8 @@ pub async fn delete(
         }
         intents::release(db, &intent.account_id, &intent.key_hash)
     })
-    .await?;
+    .await
+    .map_err(refusal::not_copied)?;
     match result {
         Err(refused) if !gone => {
             // Perhaps it was moved: a read finds out.

@@ -15,6 +15,7 @@ use crate::jira::worklogs::{PROPERTY, RemoteWorklog};
 use crate::licence;
 use crate::sync::{apply, complete};
 use crate::tags;
+use hourbook_store::error::Error as StoreError;
 use hourbook_store::tenant::TenantDb;
 use hourbook_store::tenant::worklogs::{self, Worklog};
 use serde_json::{Map, Value, json};
@@ -115,7 +116,9 @@ impl Editor<'_> {
         };
         let newer = |before: &RemoteWorklog| if_updated.is_some_and(|seen| before.updated > seen);
         let before = match before {
-            Some(before) if newer(&before) => return Ok(Edited::Newer(self.take(before).await?)),
+            Some(before) if newer(&before) => {
+                return Ok(Edited::Newer(self.take(before, AppError::from).await?));
+            }
             before => before,
         };
         let property = match &fields.tags {
@@ -139,7 +142,7 @@ impl Editor<'_> {
                 }
             }
         };
-        let worklog = self.take(remote).await?;
+        let worklog = self.take(remote, refusal::not_copied).await?;
         if property_apart {
             complete::again(self.app, &self.caller.tenant, id).await?;
         }
@@ -179,14 +182,14 @@ impl Editor<'_> {
     }
 
     /// Takes Jira's answer into the copy.
-    async fn take(&self, remote: RemoteWorklog) -> AppResult<Worklog> {
+    async fn take(&self, remote: RemoteWorklog, failed: fn(StoreError) -> AppError) -> AppResult<Worklog> {
         let (id, now) = (remote.id, self.app.clock.now_ms());
         let found = self.db.write(move |db| {
             apply::read(db, vec![remote], now)?;
             worklogs::by_ids(db, &[id])
         });
         let deleted = || AppError::not_found("worklog_deleted", "The worklog has been deleted meanwhile.");
-        found.await?.into_iter().next().ok_or_else(deleted)
+        found.await.map_err(failed)?.into_iter().next().ok_or_else(deleted)
     }
 }
 

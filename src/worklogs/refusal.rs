@@ -8,6 +8,7 @@ use crate::error::AppError;
 use crate::jira::error::{JiraError, Reason};
 use crate::jira::meter::Class;
 use crate::jira::sign::Scopes;
+use hourbook_store::error::Error as StoreError;
 use std::collections::HashSet;
 
 /// What was to be done.
@@ -106,4 +107,19 @@ async fn bad_request(
     }
     let locked = format!("The status of this issue does not allow changes. Jira says: {}", reason.text);
     Ok(Some(AppError::unprocessable("issue_locked", locked)))
+}
+
+/// Jira has done what was asked, and our database does not take it in: nothing is refused, and nothing may be sent twice
+/// without its key. A webhook or the next sync brings it.
+pub fn not_copied(error: StoreError) -> AppError {
+    match error {
+        StoreError::Unavailable(_) | StoreError::Held => {
+            tracing::warn!(%error, "a write that Jira has done is not in the copy yet");
+            AppError::outcome_unknown(
+                "Jira has saved it, but Hourbook's own database does not answer at the moment. It appears here by itself \
+                 in a few minutes; if you send it again, send the same request with the same Idempotency-Key.",
+            )
+        }
+        other => other.into(),
+    }
 }

@@ -9,6 +9,7 @@ pub mod client;
 pub mod compare;
 pub mod logs;
 pub mod postgres;
+pub mod s3;
 
 use client::Client;
 use hourbook::backup::Found;
@@ -194,6 +195,19 @@ impl World {
         let tenant = self.tenant_id(site).await;
         hourbook::jobs::enqueue(&self.running().app, &tenant, kind, subject).await.unwrap();
         self.settle(site).await;
+    }
+
+    /// Enqueues a job and waits until it is done, whatever else there is to do.
+    pub async fn run_job_unsettled(&self, site: &Site, kind: hourbook::jobs::Kind, subject: &str) {
+        let tenant = self.tenant_id(site).await;
+        let app = &self.running().app;
+        let job = hourbook::jobs::enqueue(app, &tenant, kind, subject).await.unwrap();
+        eventually("the job is done", || async {
+            let found = app.control.read(move |conn| hourbook_store::control::jobs::find(conn, job)).await;
+            let found = found.unwrap().expect("it is remembered");
+            if found.state == "done" { Ok(()) } else { Err(format!("{found:?}")) }
+        })
+        .await;
     }
 
     /// Starts the server, on the same data if there was one before.

@@ -2,6 +2,7 @@
 //! bucket keeps old versions, removing an object means removing each of them.
 
 use crate::config::Env;
+use crate::tls;
 use anyhow::{Context, ensure};
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, AwsAuthorizer, AwsCredentialProvider};
 use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector};
@@ -54,6 +55,7 @@ impl Bucket {
     }
 
     pub(super) fn store(&self) -> anyhow::Result<AmazonS3> {
+        tls::prepare();
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(&self.name)
             .with_region(&self.region)

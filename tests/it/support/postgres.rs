@@ -22,11 +22,6 @@ pub fn on_postgres() -> bool {
     std::env::var("HOURBOOK_TEST_BACKEND").is_ok_and(|backend| backend == "postgres")
 }
 
-/// For tests that look into files, whose like on PostgreSQL is a test of its own.
-pub fn only_on_files() -> bool {
-    on_postgres()
-}
-
 /// Where Debian puts the server's programs, or wherever the path finds them.
 fn program(name: &str) -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
@@ -136,6 +131,11 @@ impl Cluster {
     /// The same with another user.
     pub fn url_as(&self, role: &str, password: &str, database: &str) -> String {
         format!("postgres://{role}:{password}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Who has all rights, and the password.
+    pub fn admin(&self) -> (&'static str, &'static str) {
+        (ADMIN, PASSWORD)
     }
 
     /// Its port on loopback.
