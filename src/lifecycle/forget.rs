@@ -4,7 +4,7 @@
 use crate::app::App;
 use crate::backup;
 use crate::jobs::Kind;
-use hourbook_store::control::{installations, jobs, notices, placements, receipts};
+use hourbook_store::control::{installations, jobs, notices, receipts};
 
 /// How long account information stays, ms.
 pub const ACCOUNT_KEPT_MS: i64 = 30 * 86_400_000;
@@ -29,7 +29,6 @@ pub async fn run(app: &App) -> anyhow::Result<usize> {
                 }
                 jobs::delete_all(conn, &id)?;
                 notices::forget(conn, &id)?;
-                placements::remove(conn, &id)?;
                 installations::remove(conn, &id)?;
                 Ok(true)
             })

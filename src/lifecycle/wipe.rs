@@ -13,7 +13,7 @@ use anyhow::{Context, ensure};
 use hourbook_store::control::installations::{self, CLOSED, Installation};
 use hourbook_store::control::jobs::{self, Job};
 use hourbook_store::control::notices::{self, What};
-use hourbook_store::control::placements::Placement;
+use hourbook_store::control::placements::{self, Placement};
 use hourbook_store::control::receipts::{self, Receipt};
 use hourbook_store::tenant;
 use serde::{Deserialize, Serialize};
@@ -133,7 +133,7 @@ impl Wipe<'_> {
         self.ask_again().await?;
         self.step("receipt");
         self.write_receipt().await?;
-        app.control.scrub(&["installations", "jobs"]).await?;
+        app.control.scrub(&["installations", "jobs", "placements"]).await?;
         tracing::info!(tenant.id = id, "wiped, the receipt is written");
         Ok(())
     }
@@ -184,7 +184,16 @@ impl Wipe<'_> {
             }
             Ok(())
         })
-        .await?
+        .await??;
+        let id = self.installation.tenant_id.clone();
+        self.app
+            .control
+            .write(move |conn| {
+                placements::remove(conn, &id)?;
+                placements::forget_holds(conn, &id)
+            })
+            .await?;
+        Ok(())
     }
 
     /// Notes a place as emptied; the first time stays.

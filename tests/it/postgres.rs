@@ -62,7 +62,8 @@ fn a_role_reaches_its_own_database_alone() {
 #[test]
 fn an_open_database_that_cannot_be_closed_is_told() {
     let cluster = Cluster::start();
-    cluster.sql("postgres", "CREATE ROLE helper LOGIN CREATEDB CREATEROLE PASSWORD 'canarypassword'; CREATE DATABASE helper OWNER helper");
+    cluster.sql("postgres", "CREATE ROLE helper LOGIN CREATEDB CREATEROLE PASSWORD 'canarypassword'");
+    cluster.sql("postgres", "CREATE DATABASE helper OWNER helper");
     let address = cluster.url_as("helper", "canarypassword", "helper");
     let server = Server::new("test", Address::parse(&address).unwrap(), 10);
     let refused = server.create(&name(), "canarypassword").unwrap_err().to_string();

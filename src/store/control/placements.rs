@@ -90,6 +90,12 @@ pub fn release(conn: &mut Conn, tenant_id: &str, kind: &str) -> Result<bool> {
     Ok(on!(conn, |c| diesel::delete(h::holds.find(tenant_id).filter(h::kind.eq(kind))).execute(c))? > 0)
 }
 
+/// Nothing holds a tenant any more: it is gone.
+pub fn forget_holds(conn: &mut Conn, tenant_id: &str) -> Result<()> {
+    on!(conn, |c| diesel::delete(h::holds.find(tenant_id)).execute(c))?;
+    Ok(())
+}
+
 /// Why a tenant is held.
 pub fn held(conn: &mut Conn, tenant_id: &str) -> Result<Option<Hold>> {
     Ok(on!(conn, |c| h::holds.find(tenant_id).select(Hold::as_select()).first(c).optional())?)

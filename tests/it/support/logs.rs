@@ -52,8 +52,8 @@ const TOKENS: [&str; 2] = ["eyJ0eXAiOi", "eyJhbGciOi"];
 
 /// The first planted word in some bytes.
 pub fn planted_in(bytes: &[u8]) -> Option<&'static str> {
-    let has = |bytes: &[u8], word: &str| bytes.windows(word.len()).any(|window| window == word.as_bytes());
-    let lower: Vec<u8> = bytes.iter().map(u8::to_ascii_lowercase).collect();
+    let has = |bytes: &[u8], word: &str| memchr::memmem::find(bytes, word.as_bytes()).is_some();
+    let lower = bytes.to_ascii_lowercase();
     if has(&lower, PLANTED) {
         return Some(PLANTED);
     }
@@ -82,16 +82,22 @@ pub fn assert_no_canary_in(folder: &Path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => panic!("{}: {error}", path.display()),
         };
-        for known in ["canary-client-one", "canary-client-two", "canary-client-new"] {
+        // And PostgreSQL knows a language of that name.
+        for known in ["canary-client-one", "canary-client-two", "canary-client-new", "(Canary Islands"] {
             blank(&mut bytes, known.as_bytes());
         }
-        assert_eq!(planted_in(&bytes), None, "a planted word in {}", path.display());
+        if let Some(word) = planted_in(&bytes) {
+            let lower = bytes.to_ascii_lowercase();
+            let at = lower.windows(word.len()).position(|window| window == word.as_bytes()).unwrap_or(0);
+            let around = &bytes[at.saturating_sub(40)..(at + 60).min(bytes.len())];
+            panic!("{word} is planted in {}: {:?}", path.display(), String::from_utf8_lossy(around));
+        }
     }
 }
 
 fn blank(bytes: &mut [u8], known: &[u8]) {
     let mut at = 0;
-    while let Some(found) = bytes[at..].windows(known.len()).position(|window| window == known) {
+    while let Some(found) = memchr::memmem::find(&bytes[at..], known) {
         bytes[at + found..at + found + known.len()].fill(b'.');
         at += found + known.len();
     }
