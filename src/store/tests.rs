@@ -1,6 +1,6 @@
 //! The schema: each column with its reason. Promises E12 and E13 live here.
 
-use crate::conn::Conn;
+use crate::conn::{Conn, on, to_file};
 use crate::migrate;
 use crate::tenant::columns::COLUMNS;
 use diesel::prelude::*;
@@ -32,7 +32,7 @@ struct Column {
 fn columns(conn: &mut Conn) -> Vec<String> {
     let sql = "SELECT m.name || '.' || p.name AS name FROM sqlite_master m JOIN pragma_table_info(m.name) p \
                WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' AND m.name NOT LIKE '__diesel%' ORDER BY 1";
-    let rows: Vec<Column> = diesel::sql_query(sql).load(conn).expect("the schema can be read");
+    let rows: Vec<Column> = on!(conn, |c| diesel::sql_query(sql).load(c)).expect("the schema can be read");
     rows.into_iter().map(|row| row.name).collect()
 }
 
@@ -42,10 +42,11 @@ fn the_indexes_of_a_bulk_load_are_those_of_the_migrations() {
     let dir = tempfile::TempDir::new().expect("a folder");
     let path = dir.path().join("template.db");
     migrate::make_template(&path).expect("a template");
-    let mut conn = Conn::establish(path.to_str().expect("UTF-8")).expect("a connection");
+    let mut conn = to_file(&path).expect("a connection");
     for (name, create) in crate::tenant::worklogs::BULK_INDEXES {
         let sql = format!("SELECT sql AS name FROM sqlite_master WHERE type = 'index' AND name = '{name}'");
-        let found: Column = diesel::sql_query(sql).get_result(&mut conn).expect("the index is there");
+        let found: Column =
+            on!(&mut conn, |c| diesel::sql_query(sql).get_result(c)).expect("the index is there");
         assert_eq!(found.name, create);
     }
 }
@@ -55,7 +56,7 @@ fn every_column_of_a_tenant_database_has_its_reason() {
     let dir = tempfile::TempDir::new().expect("a folder");
     let path = dir.path().join("template.db");
     migrate::make_template(&path).expect("a template");
-    let mut conn = Conn::establish(path.to_str().expect("UTF-8")).expect("a connection");
+    let mut conn = to_file(&path).expect("a connection");
     let reasons: BTreeMap<&str, &str> = COLUMNS.iter().copied().collect();
     let found = columns(&mut conn);
     for column in &found {

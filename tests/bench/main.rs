@@ -7,10 +7,15 @@
     reason = "a benchmark fails by panicking and prints its figures"
 )]
 
+mod backups;
 mod canned;
+#[path = "../it/support/postgres.rs"]
+#[allow(dead_code, reason = "tests need more of it")]
+mod cluster;
 mod fleet;
 mod full_sync;
 mod load;
+mod postgres;
 mod process;
 mod report_server;
 mod reports;
@@ -48,6 +53,12 @@ fn main() {
     }
     if is_wanted("fleet") {
         page += &runtime.block_on(fleet::run());
+    }
+    if is_wanted("backups") {
+        page += &runtime.block_on(backups::run());
+    }
+    if is_wanted("postgres") {
+        page += &runtime.block_on(postgres::run());
     }
     let large = std::env::var_os("HOURBOOK_BENCH_LARGE").is_some();
     if is_wanted("engine") {

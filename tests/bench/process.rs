@@ -50,7 +50,8 @@ impl Server {
         Self::start_with(cloud, dir, &[])
     }
 
-    fn start_with(cloud: &Cloud, dir: &Path, more: &[(&str, &str)]) -> Self {
+    /// With more variables.
+    pub fn start_with(cloud: &Cloud, dir: &Path, more: &[(&str, &str)]) -> Self {
         let port = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let listen = port();
         let url = format!("http://{listen}");

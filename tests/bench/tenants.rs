@@ -1,9 +1,11 @@
 //! What a tenant costs: making its database, and being registered while nothing happens.
 
 use crate::process::{APP_KEY, MASTER_KEYS, Server};
-use hourbook::app;
 use hourbook::clock::Clock;
+use hourbook::config::Storage;
+use hourbook::databases;
 use hourbook::keyring::Keyring;
+use hourbook::placement::Servers;
 use hourbook::tenants::seal_secret;
 use hourbook_crypto::datakey::DataKey;
 use hourbook_crypto::master::MasterKeys;
@@ -39,7 +41,7 @@ fn creation() -> String {
         copied.push(begun.elapsed().as_secs_f64());
         let begun = Instant::now();
         drop(
-            TenantDb::open(
+            TenantDb::in_folder(
                 &dir.path().join(format!("made-{number}")),
                 &template,
                 Arc::clone(&cipher),
@@ -69,13 +71,14 @@ fn creation() -> String {
 }
 
 /// Registers installations as `installed` does; no sync is due for a long time.
-async fn register(dir: &Path, count: usize) {
-    let control = app::open_control(dir).unwrap();
+pub async fn register(storage: &Storage, count: usize) {
+    let control = databases::open_control(storage).unwrap();
+    let servers = Servers::new(storage);
     let keys = MasterKeys::parse(MASTER_KEYS).unwrap();
     let now = Clock::system().now_ms();
     // Further away counts as planned by a clock that was wrong.
     let later = now + 4 * 86_400_000;
-    let keyring = Keyring::open(dir, keys).unwrap();
+    let keyring = Keyring::open(storage, keys).unwrap();
     let mut rows = Vec::with_capacity(count);
     for number in 0..count {
         let tenant_id = format!("{number:032x}");
@@ -107,17 +110,40 @@ async fn register(dir: &Path, count: usize) {
         });
     }
     control
-        .write(move |conn| rows.iter().try_for_each(|row| installations::insert(conn, row)))
+        .write(move |conn| {
+            rows.iter().try_for_each(|row| {
+                installations::insert(conn, row)?;
+                servers.place(conn, &row.tenant_id)
+            })
+        })
         .await
         .unwrap();
+}
+
+fn in_folder(dir: &Path) -> Storage {
+    let env = [("HOURBOOK_DATA_DIR".to_owned(), dir.display().to_string())].into();
+    Storage::from_env(&env).unwrap()
 }
 
 /// Memory after each tenant has sent a webhook that was applied.
 async fn memory(http: &reqwest::Client, cloud: &Cloud, count: usize) -> (f64, f64) {
     let dir = TempDir::new().unwrap();
-    register(dir.path(), count).await;
+    register(&in_folder(dir.path()), count).await;
     let server = Server::start(cloud, dir.path());
     server.ready(http).await;
+    one_webhook_each(http, &server, count).await;
+    let applied = || dir.path().join("tenants").read_dir().map_or(0, Iterator::count);
+    let begun = Instant::now();
+    while applied() < count {
+        assert!(begun.elapsed() < Duration::from_secs(300), "{} of {count}", applied());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    (server.memory("VmRSS"), server.memory("VmHWM"))
+}
+
+/// Each registered tenant sends a webhook.
+pub async fn one_webhook_each(http: &reqwest::Client, server: &Server, count: usize) {
     let now = Clock::system().now_secs();
     for number in 0..count {
         let claims = json!({ "iss": format!("bench-client-{number}"), "iat": now, "exp": now + 3600,
@@ -129,14 +155,6 @@ async fn memory(http: &reqwest::Client, cloud: &Cloud, count: usize) -> (f64, f6
             .json(&json!({ "webhookEvent": "worklog_deleted", "worklog": { "id": "1" } }));
         assert_eq!(request.send().await.unwrap().status(), 204);
     }
-    let applied = || dir.path().join("tenants").read_dir().map_or(0, Iterator::count);
-    let begun = Instant::now();
-    while applied() < count {
-        assert!(begun.elapsed() < Duration::from_secs(300), "{} of {count}", applied());
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    (server.memory("VmRSS"), server.memory("VmHWM"))
 }
 
 pub async fn run() -> String {

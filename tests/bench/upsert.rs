@@ -19,7 +19,7 @@ const ROWS: i64 = 1_000_000;
 const TOGETHER: i64 = 4_000;
 const COMMENT: &str = "{\"type\":\"doc\",\"version\":1,\"content\":[{\"type\":\"paragraph\",\"content\":[{\"type\":\"text\",\"text\":\"reviewed\"}]}]}";
 
-fn worklog(id: i64) -> Worklog {
+pub fn worklog(id: i64) -> Worklog {
     Worklog {
         id,
         issue_id: id * 7919 % 50_000 + 1,
@@ -84,7 +84,7 @@ async fn ours() -> f64 {
     let template = dir.path().join("template.db");
     migrate::make_template(&template).unwrap();
     let cipher = Arc::new(TenantCipher::new("bench", &DataKey::generate(1)));
-    let db = Arc::new(TenantDb::open(&dir.path().join("tenant"), &template, cipher, |_| Ok(())).unwrap());
+    let db = TenantDb::in_folder(&dir.path().join("tenant"), &template, cipher, |_| Ok(())).unwrap();
     let begun = Instant::now();
     db.write(worklogs::drop_indexes).await.unwrap();
     for first in (1..=ROWS).step_by(usize::try_from(TOGETHER).unwrap()) {

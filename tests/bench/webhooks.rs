@@ -72,8 +72,9 @@ fn serve(senders: &[Sender], commits: bool) -> (SocketAddr, actix_web::dev::Serv
         })
         .collect();
     let open = |(name, (_, cipher)): (&String, &(String, Arc<TenantCipher>))| {
-        let db = TenantDb::open(&dir.path().join(name), &template, Arc::clone(cipher), |_| Ok(())).unwrap();
-        (name.clone(), Arc::new(db))
+        let db =
+            TenantDb::in_folder(&dir.path().join(name), &template, Arc::clone(cipher), |_| Ok(())).unwrap();
+        (name.clone(), db)
     };
     let databases = if commits { tenants.iter().map(open).collect() } else { HashMap::new() };
     let data = web::Data::new(Bench { tenants, databases, _dir: dir });

@@ -53,7 +53,7 @@ async fn a_master_key_is_rotated_while_people_work_and_the_old_one_retired() {
         let master = |found| hourbook::backup::system::master_of(&vault, found).unwrap();
         sealed_before.iter().map(master).collect::<Vec<_>>()
     });
-    if masters.await.unwrap().iter().any(|id| *id == old) {
+    if masters.await.unwrap().contains(&old) {
         assert!(!ok && text.contains("48 hours"), "{text}");
         // Two days later it is named nowhere.
         world.advance(std::time::Duration::from_secs(49 * 3600));

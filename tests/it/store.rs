@@ -96,7 +96,7 @@ async fn sealed_columns_do_not_open_elsewhere() {
         let ours = place.open("ours", "one", &key);
         let row = worklog.clone();
         ours.write(move |db| put(db, &[row])).await.unwrap();
-        assert_eq!(ours.read(|db| by_ids(db, &[7])).await.unwrap(), [worklog.clone()]);
+        assert_eq!(ours.read(|db| by_ids(db, &[7])).await.unwrap(), std::slice::from_ref(&worklog));
         ours.close();
         assert!(matches!(ours.read(|db| by_ids(db, &[7])).await, Err(Error::Closed)));
         drop(ours);

@@ -8,6 +8,7 @@
 pub mod client;
 pub mod compare;
 pub mod logs;
+#[allow(dead_code, reason = "benchmarks need more of it")]
 pub mod postgres;
 pub mod s3;
 

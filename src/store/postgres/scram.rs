@@ -31,12 +31,15 @@ pub(super) fn verifier(password: &str, salt: &[u8; 16]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::prelude::BASE64_STANDARD;
+
     /// As PostgreSQL 15.18 made it (`SELECT rolpassword FROM pg_authid`).
     #[test]
     fn a_verifier_is_what_postgresql_makes() {
-        let salt =
-            [0x8b, 0x1c, 0x5e, 0x21, 0x32, 0x77, 0x9c, 0xde, 0xa0, 0x11, 0x46, 0x90, 0x3d, 0xfe, 0x55, 0x07];
-        let made = super::verifier("opensesame", &salt);
-        assert!(made.starts_with("SCRAM-SHA-256$4096:ixxeITJ3nN6gEUaQPf5VBw==$"), "{made}");
+        let made = "SCRAM-SHA-256$4096:814Sl0ALwlxzdwBr7Ch1Jg==$BBR2kiPTMAmuzkDgdSjOH3GXmRreCLRCEwK+vKrKyd0=:74z+exFPj\
+                    d0gjaDihzNb3vpfE0ahlPCO6T34YeMkMkE=";
+        let salt = BASE64_STANDARD.decode("814Sl0ALwlxzdwBr7Ch1Jg==").expect("base64");
+        assert_eq!(super::verifier("opensesame", &salt.try_into().expect("16 bytes")), made);
     }
 }

@@ -49,12 +49,26 @@ fn unprivileged(program: &Path) -> Command {
 pub struct Cluster {
     dir: TempDir,
     port: u16,
+    /// Settings beside those of every cluster.
+    settings: &'static [&'static str],
     server: Option<Child>,
 }
 
+/// Machines do not lose power in tests.
+const UNFLUSHED: &[&str] = &["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=64MB"];
+
 impl Cluster {
-    /// A new one, with nothing in it. Its writes are not flushed: machines do not lose power in tests.
+    /// A new one, with nothing in it. Its writes are not flushed.
     pub fn start() -> Self {
+        Self::start_as(UNFLUSHED)
+    }
+
+    /// One that flushes, with Debian's own settings: for figures.
+    pub fn start_durable() -> Self {
+        Self::start_as(&[])
+    }
+
+    fn start_as(settings: &'static [&'static str]) -> Self {
         let dir = TempDir::new().unwrap();
         let password = dir.path().join("password");
         std::fs::write(&password, PASSWORD).unwrap();
@@ -83,7 +97,7 @@ impl Cluster {
             .expect("PostgreSQL is installed: apt install postgresql");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut this = Self { dir, port, server: None };
+        let mut this = Self { dir, port, settings, server: None };
         this.resume();
         this
     }
@@ -97,8 +111,8 @@ impl Cluster {
             .arg(self.data())
             .args(["-p", &self.port.to_string(), "-k", ""])
             .args(["-c", "listen_addresses=127.0.0.1", "-c", "max_connections=400"])
-            .args(["-c", "fsync=off", "-c", "full_page_writes=off"])
-            .args(["-c", "shared_buffers=64MB", "-c", "max_wal_size=512MB", "-c", "log_min_messages=warning"])
+            .args(["-c", "max_wal_size=512MB", "-c", "log_min_messages=warning"])
+            .args(self.settings)
             .stdout(Stdio::null())
             .stderr(log);
         self.server = Some(command.spawn().unwrap());
@@ -116,6 +130,14 @@ impl Cluster {
             let _ = Command::new("kill").args(["-QUIT", &server.id().to_string()]).status();
             let _ = server.wait();
         }
+    }
+
+    /// Its processes: the server and those that it has started.
+    pub fn pids(&self) -> Vec<u32> {
+        let Some(server) = &self.server else { return Vec::new() };
+        let listed = Command::new("pgrep").args(["-P", &server.id().to_string()]).output().unwrap();
+        let children = String::from_utf8_lossy(&listed.stdout).into_owned();
+        std::iter::once(server.id()).chain(children.lines().filter_map(|line| line.parse().ok())).collect()
     }
 
     /// Its data folder.
@@ -186,7 +208,10 @@ static SHARED: LazyLock<Cluster> = LazyLock::new(|| {
         "while kill -0 {me} 2>/dev/null; do sleep 1; done; kill -QUIT {server}; sleep 1; rm -rf '{}'",
         folder.display()
     );
-    Command::new("sh").args(["-c", &watch]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut watcher = Command::new("sh");
+    watcher.args(["-c", &watch]).stdout(Stdio::null()).stderr(Stdio::null());
+    // It outlives this process, and so does the thread that would wait for it.
+    std::thread::spawn(move || watcher.spawn().and_then(|mut child| child.wait()));
     cluster
 });
 
