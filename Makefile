@@ -4,7 +4,7 @@ CARGO ?= cargo
 ARGS ?=
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test test-server test-pages screenshots types bench bench-pages bench-full chaos fuzz run dev web setup browser
+.PHONY: demo test databases test-python test-server test-pages screenshots types bench bench-pages bench-full chaos fuzz run dev web setup browser
 
 # The whole life of an installation against a simulated Jira Cloud; `make demo ARGS=--script` checks itself and ends.
 demo: setup web
@@ -13,11 +13,12 @@ demo: setup web
 # Everything that has to hold before a change lands.
 test: test-server test-pages
 
-test-server: setup web
+test-server: setup web databases $(TARGET_DIR)/test-python
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --quiet --workspace --all-targets --features demo -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --quiet --workspace --no-deps --document-private-items
 	$(CARGO) test --workspace --features demo
+	HOURBOOK_TEST_BACKEND=postgres $(CARGO) test --features demo --test it
 
 # Types, lints and unit tests of the front end, and its pages in a real browser against the real server.
 test-pages: setup web browser
@@ -37,11 +38,11 @@ screenshots: setup web browser
 	cd frontend && npm run --silent screenshots
 
 # Figures, written to BENCHMARKS.md.
-bench: setup web target/bench-python
+bench: setup web databases target/bench-python
 	$(CARGO) bench --bench bench
 
 # The same with ten million worklogs in the reports.
-bench-full: setup web target/bench-python
+bench-full: setup web databases target/bench-python
 	HOURBOOK_BENCH_LARGE=1 $(CARGO) bench --bench bench
 
 # Figures of the pages in a real browser, written to their section of BENCHMARKS.md.
@@ -92,9 +93,26 @@ frontend/node_modules/.package-lock.json: frontend/package-lock.json
 frontend/dist/manifest.json: frontend/node_modules/.package-lock.json frontend/index.html frontend/vite.config.ts $(shell find frontend/src frontend/build -type f)
 	cd frontend && npm run --silent build
 
-# SQLite and TLS are built from source by cargo: a C compiler is all that has to be there.
+# SQLite and PostgreSQL's client library are built from source by cargo; for that, a C compiler and OpenSSL's headers
+# have to be there.
 setup:
-	@command -v cc >/dev/null || (apt-get update -qq && apt-get install -y -qq build-essential)
+	@(command -v cc && pkg-config --exists openssl) >/dev/null 2>&1 || \
+	  (apt-get update -qq && apt-get install -y -qq build-essential libssl-dev pkg-config)
+
+# Debian's PostgreSQL and PgBouncer, which the tests start themselves, in temporary folders.
+databases:
+	@(ls /usr/lib/postgresql/*/bin/postgres && command -v pgbouncer && command -v setpriv) >/dev/null 2>&1 || \
+	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	  postgresql pgbouncer util-linux procps)
+
+# A real S3 server for the tests.
+test-python: $(TARGET_DIR)/test-python
+$(TARGET_DIR)/test-python:
+	@python3 -m venv --help >/dev/null 2>&1 || (apt-get update -qq && apt-get install -y -qq python3-venv)
+	mkdir -p $(TARGET_DIR)
+	python3 -m venv $@.new
+	$@.new/bin/python -m pip install --quiet moto==5.2.5 flask==3.1.2 flask-cors==6.0.1 boto3
+	rm -rf $@ && mv $@.new $@
 
 # Debian's Chromium, for the tests of the pages.
 browser:

@@ -393,11 +393,6 @@ fn secure(text: &str) -> Result<Url, &'static str> {
     }
 }
 
-/// Whether an address is https, or http on this machine.
-pub(crate) fn secure_or_local(text: &str) -> Result<(), &'static str> {
-    secure(text).map(drop)
-}
-
 fn public_url(text: &str) -> Result<String, &'static str> {
     let url = secure(text)?;
     if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-/// A connection to one of the backends. Queries are written once and compiled for both: see [`on!`].
+/// A connection to one of the backends. Queries are written once and compiled for both: see the macro `on`.
 pub enum Conn {
     /// A file.
     Sqlite(SqliteConnection),

@@ -11,6 +11,7 @@ use crate::reports::facts::Cost;
 use crate::sync::run::VERIFIED;
 use crate::sync::status::{self, Progress};
 use actix_web::{HttpResponse, web};
+use hourbook_store::control::installations;
 use hourbook_store::tenant::runs::Run;
 use hourbook_store::tenant::{audit, worklogs};
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,10 @@ pub struct SyncView {
     runs: Vec<RunView>,
     /// For Jira admins: what starting a sync by hand would cost.
     costs: Option<CostsView>,
+    /// For Jira admins: when the last backup was made.
+    last_backup: Option<String>,
+    /// For Jira admins: when a backup was last restored into scratch space and compared, as a proof that it can be.
+    last_drill: Option<String>,
 }
 
 /// What Jira and the copy had when they were last counted.
@@ -204,6 +209,10 @@ pub async fn status(app: Shared, caller: ContextCaller) -> AppResult<web::Json<S
     }
     let now = app.clock.now_ms();
     let (mine, all) = app.jira.meter.usage(&tenant.id, now);
+    let id = tenant.id.clone();
+    let installation = app.control.read(move |conn| installations::find(conn, &id)).await?.filter(|_| admin);
+    let (backup, drill) =
+        installation.map_or((None, None), |found| (found.backup_at, found.backup_checked_at));
     Ok(web::Json(SyncView {
         state: status.state.into(),
         reason: status.reason,
@@ -229,6 +238,8 @@ pub async fn status(app: Shared, caller: ContextCaller) -> AppResult<web::Json<S
         },
         runs: status.runs.into_iter().map(RunView::from).collect(),
         costs: admin.then(|| CostsView::of(status.worklogs)),
+        last_backup: backup.map(time::rfc3339),
+        last_drill: drill.map(time::rfc3339),
     }))
 }
 

@@ -175,6 +175,11 @@ function Numbers({ sync }: { sync: SyncView }) {
     [t.admin.sync.lastSuccess, sync.lastSuccess ? f.instant(sync.lastSuccess) : "–"],
     [t.admin.sync.unreadable, f.number(sync.unreadable ?? 0), t.admin.sync.unreadableWhy],
     [t.admin.sync.restricted, f.number(sync.restricted ?? 0), t.admin.sync.restrictedWhy],
+    [
+      t.admin.sync.backup,
+      sync.lastBackup ? f.instant(sync.lastBackup) : t.admin.sync.noBackup,
+      sync.lastDrill ? t.admin.sync.drilled(f.instant(sync.lastDrill)) : t.admin.sync.notDrilled,
+    ],
   ];
   return (
     <dl class="figures">

@@ -426,6 +426,10 @@ const de: Texts = {
       unreadableWhy: "Aufgehoben und niemandem gezeigt, bis Jira sie wieder liefert.",
       restricted: "Eingeschränkt sichtbar",
       restrictedWhy: "Nur für die, denen Jira sie zeigt.",
+      backup: "Letzte Sicherung",
+      noBackup: "Noch keine: die erste entsteht in der kommenden Nacht",
+      drilled: (instant: string) => `Zur Probe wiederhergestellt und verglichen am ${instant}.`,
+      notDrilled: "Die erste wird zur Probe wiederhergestellt, sobald sie entstanden ist.",
       act: "Synchronisierung starten",
       kinds: {
         incremental: "Änderungen synchronisieren",
@@ -501,7 +505,7 @@ const de: Texts = {
       lastBackup: "Letzte Sicherung",
       noBackup: "Noch keine",
       nextBackup: (instant) => `Die nächste ist ${instant} fällig.`,
-      readBack: "Letzte zur Probe zurückgelesene Sicherung",
+      readBack: "Letzte zur Probe wiederhergestellte Sicherung",
       notYet: "Noch nicht",
       kept: (days) =>
         n(days, {

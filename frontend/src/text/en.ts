@@ -402,6 +402,10 @@ const en = {
       unreadableWhy: "Kept, and shown to nobody until Jira returns them.",
       restricted: "Restricted",
       restrictedWhy: "Seen only by those whom Jira lets see them.",
+      backup: "Last backup",
+      noBackup: "None yet: the first is made in the coming night",
+      drilled: (instant: string) => `Restored and compared as a test ${instant}.`,
+      notDrilled: "The first one is restored as a test as soon as it is made.",
       act: "Start a sync",
       kinds: {
         incremental: "Sync what changed",
@@ -478,7 +482,7 @@ const en = {
       lastBackup: "Last backup",
       noBackup: "None yet",
       nextBackup: (instant: string) => `The next is due ${instant}.`,
-      readBack: "Last backup read back as a test",
+      readBack: "Last backup restored as a test",
       notYet: "Not yet",
       kept: (days: number) =>
         n(days, { one: "Each is kept for # day, sealed.", other: "Each is kept for # days, sealed." }),
