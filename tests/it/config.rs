@@ -65,6 +65,22 @@ fn the_least_that_is_needed_is_a_base_url_and_a_key() {
     assert!(config.allowed_sites.check("https://acme.atlassian.net").is_ok());
 }
 
+/// What stands in the settings for EU-Frankfurt is what the code reads.
+#[test]
+fn the_settings_for_frankfurt_are_read() {
+    let text = include_str!("../../deploy/frankfurt.env");
+    let lines = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
+    let mut values: Env = lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    assert!(values.keys().all(|name| VARIABLES.contains(&name.as_str())), "{values:?}");
+    values.insert("HOURBOOK_BASE_URL".into(), "https://hourbook.example.com".into());
+    values.insert("HOURBOOK_MASTER_KEYS".into(), MASTER_KEYS.into());
+    let config = Config::from_env(&values).unwrap();
+    assert_eq!(config.storage.tenant_servers[0].tenants, 500);
+    assert_eq!(format!("{:?}", config.backups.at), "s3://hourbook-backups-eu/live");
+    let shown = format!("{:?}", config.storage);
+    assert!(!shown.contains("PASSWORD"), "passwords are not printed: {shown}");
+}
+
 /// `deploy/env.example` and the code name the same variables, with the same defaults where they stand.
 #[test]
 fn every_variable_is_documented() {

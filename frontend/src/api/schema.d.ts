@@ -775,9 +775,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Ready: the control database answers.
+         * Ready: the control database answers, and this node is not about to stop.
          * @description # Errors
-         *     When it does not.
+         *     When it does not, or it is.
          */
         get: operations["get_readyz"];
         put?: never;
@@ -1615,6 +1615,10 @@ export interface components {
              * @description Seconds between that instant and now; Jira withholds the last minute of its feeds.
              */
             lagSeconds?: number | null;
+            /** @description For Jira admins: when the last backup was made. */
+            lastBackup?: string | null;
+            /** @description For Jira admins: when a backup was last restored into scratch space and compared, as a proof that it can be. */
+            lastDrill?: string | null;
             /** @description When a sync last ended well. */
             lastSuccess?: string | null;
             /**
