@@ -1,7 +1,7 @@
 //! What of a tenant's database is copied, and how a copy is proved. Fences and the list of changes are of the database
 //! and not of its content: a copy begins with none.
 
-use super::{TenantConn, schema};
+use super::{TenantConn, schema, worklogs};
 use crate::conn::{Conn, on};
 use crate::dump::{Summary, dumped, tables};
 use crate::error::Result;
@@ -123,7 +123,10 @@ pub fn write(db: &mut TenantConn<'_>, sink: &mut dyn Write) -> Result<Summary> {
 /// # Errors
 /// When the stream is broken or of a newer version; then nothing may be committed.
 pub fn read(db: &mut TenantConn<'_>, source: impl Read) -> Result<Summary> {
+    // In the order of one index, others are made more quickly at the end.
+    worklogs::drop_indexes(db)?;
     let summary = load(db.conn, source)?;
+    worklogs::make_indexes(db)?;
     count_on(db.conn)?;
     Ok(summary)
 }
