@@ -109,10 +109,10 @@ databases:
 test-python: $(TARGET_DIR)/test-python
 $(TARGET_DIR)/test-python:
 	@python3 -m venv --help >/dev/null 2>&1 || (apt-get update -qq && apt-get install -y -qq python3-venv)
-	mkdir -p $(TARGET_DIR)
-	python3 -m venv $@.new
-	$@.new/bin/python -m pip install --quiet moto==5.2.5 flask==3.1.2 flask-cors==6.0.1 boto3
-	rm -rf $@ && mv $@.new $@
+	@mkdir -p $(TARGET_DIR)
+	@rm -rf $@.new && python3 -m venv $@.new
+	@$@.new/bin/python -m pip install --quiet moto==5.2.5 flask==3.1.2 flask-cors==6.0.1 boto3
+	@mv $@.new $@
 
 # Debian's Chromium, for the tests of the pages.
 browser:

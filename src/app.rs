@@ -224,7 +224,11 @@ pub fn lock(data_dir: &Path) -> anyhow::Result<File> {
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => {
-            anyhow::bail!("another Hourbook server works on {}; stop it first", data_dir.display())
+            anyhow::bail!(
+                "another Hourbook server works on {}; stop it first. Files are for one node; for several, see \
+                 HOURBOOK_DATABASE_URL",
+                data_dir.display()
+            )
         }
         Err(TryLockError::Error(error)) => Err(error.into()),
     }

@@ -30,7 +30,7 @@ pub struct Cli {
 enum Command {
     /// Run the server. Configured by environment, see deploy/env.example.
     Serve,
-    /// Look at tenants, or ask the server to sync or wipe one.
+    /// Look at tenants, or ask the server to sync, move, export or wipe one.
     #[command(subcommand)]
     Tenant(tenant::Verb),
     /// Make, list, check and restore backups.
@@ -49,8 +49,8 @@ enum Command {
         #[arg(long, default_value_t = 8)]
         at_once: usize,
     },
-    /// Move installations, jobs, keys and queued webhooks from files into the empty databases of HOURBOOK_DATABASE_URL.
-    /// The server must not run.
+    /// Once all tenants are on PostgreSQL: move installations, jobs and keys from files into the empty databases of
+    /// HOURBOOK_DATABASE_URL. The server must not run.
     MoveService,
     /// Print the OpenAPI document.
     Openapi,

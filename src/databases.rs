@@ -45,7 +45,7 @@ fn on_server(control: &Address, address: &Address, schema: Schema) -> anyhow::Re
         beside.ensure_beside(name).with_context(|| format!("making the database {name}"))?;
     }
     let server = Server::new(name, address.clone(), CONNECTIONS);
-    server.up(schema).with_context(|| format!("migrating the database {name}"))?;
+    server.up(schema).with_context(|| format!("opening the database {name}"))?;
     Ok(Db::on_server(&server, Login::OfAddress, CONNECTIONS)?)
 }
 

@@ -268,12 +268,17 @@ async fn show(service: &Service, found: &Installation) -> anyhow::Result<()> {
         .control
         .read(move |conn| Ok((placements::find(conn, &id)?, placements::held(conn, &id)?)))
         .await?;
-    let inventory = match &placement {
+    let (worklogs, bytes) = match &placement {
+        // Rows there are the tenant's role's to read, for which it takes the tenant's key.
         Some(placement) => {
             let server = Servers::new(&service.storage).get(&placement.server)?;
-            tenant::inventory_on(&server, &placement.database_name)?
+            (None, server.bytes(&placement.database_name)?.unwrap_or(0))
         }
-        None => tenant::inventory(&crate::tenants::folder(&service.storage.data_dir, &found.tenant_id))?,
+        None => {
+            let folder = crate::tenants::folder(&service.storage.data_dir, &found.tenant_id);
+            let inventory = tenant::inventory(&folder)?;
+            (Some(inventory.worklogs), inventory.bytes)
+        }
     };
     let mut rows: Vec<Vec<String>> = [
         ("tenant", found.tenant_id.clone()),
@@ -289,8 +294,8 @@ async fn show(service: &Service, found: &Installation) -> anyhow::Result<()> {
         ),
         ("backup", found.backup_at.map_or_else(|| "none yet".into(), time::rfc3339)),
         ("restored as a drill", found.backup_checked_at.map_or_else(|| "never".into(), time::rfc3339)),
-        ("worklogs", inventory.worklogs.to_string()),
-        ("size", format!("{} bytes", inventory.bytes)),
+        ("worklogs", worklogs.map_or_else(|| "see the sync page".into(), |count| count.to_string())),
+        ("size", format!("{bytes} bytes")),
     ]
     .map(|(name, value)| vec![name.to_owned(), value])
     .to_vec();

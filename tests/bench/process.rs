@@ -1,5 +1,6 @@
 //! The real binary in a process of its own.
 
+use crate::cluster::Cluster;
 use hourbook_simulator::cloud::Cloud;
 use std::net::TcpListener;
 use std::path::Path;
@@ -13,6 +14,7 @@ pub const MASTER_KEYS: &str = "bench:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA
 pub struct Server {
     child: Child,
     pub url: String,
+    ops: String,
 }
 
 impl Drop for Server {
@@ -45,6 +47,22 @@ impl Server {
         )
     }
 
+    /// The same on PostgreSQL, in a new database of the cluster.
+    pub fn start_on(cloud: &Cloud, dir: &Path, cluster: &Cluster) -> Self {
+        cluster.sql("postgres", "CREATE DATABASE hourbook");
+        let (url, backups) = (cluster.url("hourbook"), format!("file://{}/backups", dir.display()));
+        Self::start_with(
+            cloud,
+            dir,
+            &[
+                ("HOURBOOK_CALLS_PER_SECOND", "1000000"),
+                ("HOURBOOK_POINTS_PER_HOUR", "1000000"),
+                ("HOURBOOK_DATABASE_URL", &url),
+                ("HOURBOOK_BACKUP_URL", &backups),
+            ],
+        )
+    }
+
     /// As people run it.
     pub fn start_limited(cloud: &Cloud, dir: &Path) -> Self {
         Self::start_with(cloud, dir, &[])
@@ -53,14 +71,14 @@ impl Server {
     /// With more variables.
     pub fn start_with(cloud: &Cloud, dir: &Path, more: &[(&str, &str)]) -> Self {
         let port = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let listen = port();
+        let (listen, ops) = (port(), port());
         let url = format!("http://{listen}");
         let child = Command::new(env!("CARGO_BIN_EXE_hourbook"))
             .arg("serve")
             .env_clear()
             .envs([
                 ("HOURBOOK_LISTEN", listen.as_str()),
-                ("HOURBOOK_OPS_LISTEN", &port()),
+                ("HOURBOOK_OPS_LISTEN", ops.as_str()),
                 ("HOURBOOK_BASE_URL", &url),
                 ("HOURBOOK_APP_KEY", APP_KEY),
                 ("HOURBOOK_MASTER_KEYS", MASTER_KEYS),
@@ -74,7 +92,14 @@ impl Server {
             .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
-        Self { child, url }
+        Self { child, url, ops }
+    }
+
+    /// A metric; 0 where it is not there yet.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let text = reqwest::get(format!("http://{}/metrics", self.ops)).await.unwrap().text().await.unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.map_or(0.0, |value| value.trim().parse().unwrap())
     }
 
     /// Resident memory in MiB, now or at its highest.

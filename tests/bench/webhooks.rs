@@ -1,5 +1,6 @@
 //! Durable webhooks: the real server, the same handler without a database, and with a commit for each request.
 
+use crate::cluster::Cluster;
 use crate::load;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use hourbook::auth::connect::{jwt, server as verifier};
@@ -123,12 +124,12 @@ fn requests(senders: &[Sender], round: &str) -> impl Fn(usize, u64) -> Vec<u8> +
 }
 
 /// The real server with that many installed sites.
-async fn real(tenants: usize) -> (server::Running, Vec<Sender>, TempDir) {
+async fn real(tenants: usize, cluster: Option<&Cluster>) -> (server::Running, Vec<Sender>, TempDir) {
     let cloud = Cloud::start();
     let dir = TempDir::new().unwrap();
     let listeners = [TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap()];
     let url = format!("http://{}", listeners[0].local_addr().unwrap());
-    let env: Env = [
+    let mut env: Env = [
         ("HOURBOOK_BASE_URL", url.as_str()),
         ("HOURBOOK_APP_KEY", APP_KEY),
         ("HOURBOOK_MASTER_KEYS", "bench:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="),
@@ -139,6 +140,12 @@ async fn real(tenants: usize) -> (server::Running, Vec<Sender>, TempDir) {
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
+    if let Some(cluster) = cluster {
+        let name = format!("webhooks_{tenants}");
+        cluster.sql("postgres", &format!("CREATE DATABASE {name}"));
+        env.insert("HOURBOOK_DATABASE_URL".into(), cluster.url(&name));
+        env.insert("HOURBOOK_BACKUP_URL".into(), format!("file://{}/backups", dir.path().display()));
+    }
     let running = server::start(Config::from_env(&env).unwrap(), Clock::system(), listeners).await.unwrap();
     let mut senders = Vec::new();
     for number in 0..tenants {
@@ -162,8 +169,10 @@ pub async fn run() -> String {
         "Open loop: requests come at a steady rate, half of what the closed loop reached, whether or not earlier ones are answered; latency counts from when a request was due.\n\n\
          | tenants | offered/s | answered/s | p50 ms | p99 ms |\n|---|---|---|---|---|\n",
     );
+    let cluster = tokio::task::spawn_blocking(Cluster::start_durable).await.unwrap();
     for tenants in [1, 100] {
-        let (running, senders, _dir) = real(tenants).await;
+        let (running, senders, _dir) = real(tenants, None).await;
+        let (on_postgres, theirs, _other) = real(tenants, Some(&cluster)).await;
         let mut rows: HashMap<&str, Vec<load::Outcome>> = HashMap::new();
         for round in 0..ROUNDS {
             let name = |kind: &str| format!("{kind}{tenants}x{round}");
@@ -180,10 +189,13 @@ pub async fn run() -> String {
             rows.entry("Hourbook")
                 .or_default()
                 .push(load::run(running.public, TIME, requests(&senders, &name("h"))).await);
+            rows.entry("Hourbook on PostgreSQL")
+                .or_default()
+                .push(load::run(on_postgres.public, TIME, requests(&theirs, &name("p"))).await);
         }
         rows.values_mut().for_each(|rounds| rounds.sort_by(|a, b| a.per_second.total_cmp(&b.per_second)));
         let median = |name: &str| &rows[name][ROUNDS / 2];
-        for name in ["no database", "commit for each", "Hourbook"] {
+        for name in ["no database", "commit for each", "Hourbook", "Hourbook on PostgreSQL"] {
             let found = median(name);
             let ratio = |to: &str| found.per_second / median(to).per_second;
             let _ = writeln!(
@@ -207,6 +219,7 @@ pub async fn run() -> String {
             open.p99.as_secs_f64() * 1000.0
         );
         running.stop().await;
+        on_postgres.stop().await;
     }
     page + "\n" + &steady + "\n"
 }

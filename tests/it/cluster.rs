@@ -510,3 +510,12 @@ async fn a_turn_of_the_clock_comes_once() {
     }
     stage.end();
 }
+
+/// Nodes that are started at once make databases, roles and templates once, and all of them come up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_start_at_once_do_not_trip_over_each_other() {
+    let stage = Stage::start(6, 0).await;
+    let live = stage.first.texts("hourbook", "SELECT node_id FROM nodes");
+    assert_eq!(live.len(), 6, "{live:?}");
+    stage.end();
+}

@@ -12,6 +12,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text};
 use hourbook_crypto::nonce;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Owns the tables of all tenant databases and logs in nowhere; the roles of tenants are its members.
@@ -57,6 +58,21 @@ pub fn number(name: &str) -> u32 {
 /// A password for its role.
 pub fn fresh_password() -> Zeroizing<String> {
     Zeroizing::new(hex::encode(nonce::random::<32>()))
+}
+
+/// Runs statements that change what all databases of a server share. Another node that does the same at this moment makes
+/// one of the two fail, which then does it again.
+fn run(conn: &mut PgConnection, sql: &str) -> Result<()> {
+    const TRIES: u32 = 20;
+    for attempt in 1.. {
+        match conn.batch_execute(sql) {
+            Err(error) if attempt < TRIES && error.to_string().contains("tuple concurrently") => {
+                std::thread::sleep(Duration::from_millis(10 * u64::from(attempt)));
+            }
+            other => return Ok(other?),
+        }
+    }
+    Ok(())
 }
 
 fn yes(conn: &mut PgConnection, question: &str) -> Result<bool> {
@@ -113,7 +129,7 @@ impl Server {
         let conn = &mut self.direct()?;
         conn.batch_execute(PREPARE)?;
         if !has_role(conn, OWNER)? {
-            conn.batch_execute(&format!("CREATE ROLE {OWNER} NOLOGIN; GRANT {OWNER} TO CURRENT_USER"))?;
+            run(conn, &format!("CREATE ROLE {OWNER} NOLOGIN; GRANT {OWNER} TO CURRENT_USER"))?;
         }
         self.close_to_public(conn)?;
         let template = Self::template();
@@ -124,26 +140,27 @@ impl Server {
             return Ok(());
         }
         // Half made by somebody who was cut off.
-        conn.batch_execute(&format!("DROP DATABASE IF EXISTS {template} WITH (FORCE)"))?;
+        run(conn, &format!("DROP DATABASE IF EXISTS {template} WITH (FORCE)"))?;
         // Texts sort by bytes, as they do in SQLite.
-        conn.batch_execute(&format!(
-            "CREATE DATABASE {template} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
-        ))?;
-        conn.batch_execute(&format!("REVOKE ALL ON DATABASE {template} FROM PUBLIC"))?;
+        run(
+            conn,
+            &format!(
+                "CREATE DATABASE {template} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
+            ),
+        )?;
+        run(conn, &format!("REVOKE ALL ON DATABASE {template} FROM PUBLIC"))?;
         let mut inside = crate::conn::to_server(self.address.database(&template).url.as_str())?;
         inside.batch_execute(&format!("GRANT CREATE ON SCHEMA public TO {OWNER}; SET ROLE {OWNER}"))?;
         migrate::up_on_server(&mut inside, migrate::Schema::Tenant)?;
         drop(inside);
-        conn.batch_execute(&format!(
-            "ALTER DATABASE {template} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false"
-        ))?;
+        run(conn, &format!("ALTER DATABASE {template} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false"))?;
         Ok(())
     }
 
     fn close_to_public(&self, conn: &mut PgConnection) -> Result<()> {
         for database in open_to_all(conn)? {
             let revoke = format!("REVOKE CONNECT, TEMPORARY ON DATABASE \"{database}\" FROM PUBLIC");
-            if let Err(error) = conn.batch_execute(&revoke) {
+            if let Err(error) = run(conn, &revoke) {
                 tracing::debug!(%error, "a database could not be closed to PUBLIC");
             }
         }
@@ -191,19 +208,22 @@ impl Server {
         self.remove(name)?;
         let conn = &mut self.direct()?;
         let verifier = scram::verifier(password, &nonce::random::<16>());
-        conn.batch_execute(&format!(
-            "CREATE ROLE {name} LOGIN PASSWORD '{verifier}' IN ROLE {OWNER}; GRANT {name} TO CURRENT_USER; \
+        run(
+            conn,
+            &format!(
+                "CREATE ROLE {name} LOGIN PASSWORD '{verifier}' IN ROLE {OWNER}; GRANT {name} TO CURRENT_USER; \
              ALTER ROLE {name} SET {STALLED}"
-        ))?;
+            ),
+        )?;
         // Nobody gets in before PUBLIC is shut out: who may connect is not copied from the template.
-        conn.batch_execute(&format!(
-            "CREATE DATABASE {name} TEMPLATE {} ALLOW_CONNECTIONS false",
-            Self::template()
-        ))?;
-        conn.batch_execute(&format!(
-            "REVOKE ALL ON DATABASE {name} FROM PUBLIC; GRANT CONNECT ON DATABASE {name} TO {name}; \
+        run(conn, &format!("CREATE DATABASE {name} TEMPLATE {} ALLOW_CONNECTIONS false", Self::template()))?;
+        run(
+            conn,
+            &format!(
+                "REVOKE ALL ON DATABASE {name} FROM PUBLIC; GRANT CONNECT ON DATABASE {name} TO {name}; \
              ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true"
-        ))?;
+            ),
+        )?;
         Ok(())
     }
 
@@ -215,10 +235,10 @@ impl Server {
         let name = checked(name)?;
         let conn = &mut self.direct()?;
         if has_database(conn, name)? {
-            conn.batch_execute(&format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false"))?;
-            conn.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))?;
+            run(conn, &format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false"))?;
+            run(conn, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))?;
         }
-        conn.batch_execute(&format!("DROP ROLE IF EXISTS {name}"))?;
+        run(conn, &format!("DROP ROLE IF EXISTS {name}"))?;
         Ok(())
     }
 
@@ -269,9 +289,12 @@ impl Server {
     pub fn up(&self, schema: migrate::Schema) -> Result<usize> {
         let conn = &mut self.direct()?;
         let name = self.address.database_name().replace('"', "");
-        conn.batch_execute(&format!(
-            "REVOKE CONNECT, TEMPORARY ON DATABASE \"{name}\" FROM PUBLIC; ALTER DATABASE \"{name}\" SET {STALLED}"
-        ))?;
+        run(
+            conn,
+            &format!(
+                "REVOKE CONNECT, TEMPORARY ON DATABASE \"{name}\" FROM PUBLIC; ALTER DATABASE \"{name}\" SET {STALLED}"
+            ),
+        )?;
         migrate::up_on_server(conn, schema)
     }
 
@@ -284,7 +307,7 @@ impl Server {
         conn.batch_execute(PREPARE)?;
         if !has_database(conn, &name.replace('\'', ""))? {
             let name = name.replace('"', "");
-            conn.batch_execute(&format!("CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8'"))?;
+            run(conn, &format!("CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8'"))?;
         }
         Ok(())
     }
