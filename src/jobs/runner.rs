@@ -97,9 +97,15 @@ async fn dispatch(app: &Arc<App>, job: &Job) -> anyhow::Result<()> {
         return Ok(());
     }
     let Err(error) = for_tenant(app, &tenant, kind, &job.subject).await else { return Ok(()) };
-    // Closed in the middle: the wipe takes over. Or another node has.
-    if matches!(error.downcast_ref(), Some(StoreError::Closed | StoreError::Fenced)) {
-        return Ok(());
+    match error.downcast_ref() {
+        // Another node has taken over.
+        Some(StoreError::Fenced) => return Ok(()),
+        // Closed in the middle: the wipe takes over. If it is open again by now, the work is still to be done.
+        Some(StoreError::Closed) => {
+            let now = app.tenants.by_id(&job.tenant_id).await?;
+            return if now.is_some_and(|tenant| tenant.active) { Err(error) } else { Ok(()) };
+        }
+        _ => {}
     }
     if let Some(refusal) = jira_cause(&error)
         && sync::refusal::take(app, &tenant, refusal).await?

@@ -1,8 +1,11 @@
 //! Sites that refuse us, and sites that another installation took over.
 
 use crate::support::{ANA, APP_KEY, BEN, World, eventually};
+use hourbook::jobs::Kind;
 use hourbook_simulator::faults::Fault;
 use hourbook_simulator::people::Work;
+use hourbook_store::conn::Conn;
+use hourbook_store::control::{installations, jobs};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -56,6 +59,32 @@ async fn run_incremental(world: &World) {
     let tenant = world.tenant_id(&world.site).await;
     let app = &world.running().app;
     hourbook::jobs::enqueue(app, &tenant, hourbook::jobs::Kind::SyncIncremental, "").await.unwrap();
+}
+
+/// The job that makes up for what was missed may begin before its node has heard that the site is back: it looks for
+/// itself, instead of ending for a suspended tenant as if it were done.
+#[tokio::test]
+async fn a_job_believes_the_control_database_and_not_its_memory() {
+    let world = World::installed().await;
+    let tenant = world.tenant_id(&world.site).await;
+    world.site.fail("", "/rest/", Fault::Status(403), FOR_EVER);
+    run_incremental(&world).await;
+    suspended(&world).await;
+    world.site.log_work(BEN, world.ids.issue, Work::of(660, "canary while suspended"));
+    world.site.state().faults.clear();
+    // Jira withholds the last minute of its feed.
+    world.advance(Duration::from_secs(120));
+    // What another node would do; this one remembers that the tenant is suspended.
+    let app = &world.running().app;
+    let now = app.clock.now_ms();
+    let job = move |conn: &mut Conn| {
+        assert!(installations::resume(conn, &tenant, now)?);
+        jobs::enqueue(conn, &Kind::SyncReconcile.for_tenant(&tenant, "", now), now)
+    };
+    app.control.write(job).await.unwrap();
+    world.equal(&world.site).await;
+    world.site.state().refused.clear();
+    world.end().await;
 }
 
 /// Kept on day 29, wiped on day 31; the other tenant is untouched.
