@@ -1,7 +1,9 @@
-//! One backup file, or another that is sealed like one: a header in clear, then the compressed content in sealed chunks.
+//! One backup file, or another that is sealed like one: a header in clear, then the content in compressed and sealed
+//! chunks.
 //!
 //! `HBK1 || header length (4 bytes, big endian) || header (JSON) || chunks`, a chunk being its length with the
-//! highest bit set on the last one, and the sealed bytes. How chunks are kept in place: `hourbook_crypto::backup`.
+//! highest bit set on the last one (which is empty), and the sealed bytes: a frame of zstd for each 512 KiB of content,
+//! which is quicker to make than one frame for all. How chunks are kept in place: `hourbook_crypto::backup`.
 
 use super::vault::{Vault, VaultReader, VaultWriter};
 use anyhow::{Context, bail, ensure};
@@ -11,17 +13,18 @@ use serde::{Deserialize, Serialize};
 use std::io::{self, BufReader, Read, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use zstd::bulk::{Compressor, Decompressor};
 
 const MAGIC: &[u8; 4] = b"HBK1";
-/// Bytes of a chunk before sealing.
-const CHUNK: usize = 256 * 1024;
+/// Bytes of content in a chunk.
+const CHUNK: usize = 512 * 1024;
 /// Bytes that sealing adds.
 const TAG: usize = 16;
 /// Longest header that is read.
 const LONGEST_HEADER: usize = 4096;
 const LAST: u32 = 1 << 31;
 /// Pieces that wait to be compressed at most.
-const PIECES: usize = 8;
+const PIECES: usize = 4;
 /// Of zstd: the quickest that is worth it.
 const LEVEL: i32 = 1;
 
@@ -91,11 +94,10 @@ impl Writing {
         out.write_all(MAGIC)?;
         out.write_all(&u32::try_from(header.len())?.to_be_bytes())?;
         out.write_all(&header)?;
-        let chunks = ChunkWriter { sealer: Sealer::new(key, &header), chunk: Vec::with_capacity(CHUNK), out };
-        let content = zstd::stream::Encoder::new(chunks, LEVEL)?;
+        let chunks = Chunks { sealer: Sealer::new(key, &header), compressor: Compressor::new(LEVEL)?, out };
         let (pieces, received) = sync_channel(PIECES);
         let thread = std::thread::Builder::new().name("sealing".into());
-        let thread = thread.spawn(move || seal(content, &received))?;
+        let thread = thread.spawn(move || chunks.seal(&received))?;
         Ok(Self { piece: Vec::with_capacity(CHUNK), pieces, thread })
     }
 
@@ -117,29 +119,49 @@ impl Writing {
     }
 }
 
-fn seal(mut content: Encoder, pieces: &Receiver<Option<Vec<u8>>>) -> anyhow::Result<u64> {
-    loop {
-        match pieces.recv() {
-            Ok(Some(piece)) => content.write_all(&piece)?,
-            Ok(None) => return content.finish()?.finish()?.finish(),
-            Err(_) => bail!("the file was given up"),
-        }
-    }
-}
-
-type Encoder = zstd::stream::Encoder<'static, ChunkWriter<VaultWriter>>;
-
 impl Write for Writing {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.piece.extend_from_slice(bytes);
-        if self.piece.len() >= CHUNK {
+        let taken = bytes.len().min(CHUNK - self.piece.len());
+        self.piece.extend_from_slice(bytes.get(..taken).unwrap_or_default());
+        if self.piece.len() == CHUNK {
             self.hand_on()?;
         }
-        Ok(bytes.len())
+        Ok(taken)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// What the sealing thread works with.
+struct Chunks<W: Write> {
+    sealer: Sealer,
+    compressor: Compressor<'static>,
+    out: W,
+}
+
+impl Chunks<VaultWriter> {
+    fn seal(mut self, pieces: &Receiver<Option<Vec<u8>>>) -> anyhow::Result<u64> {
+        loop {
+            match pieces.recv() {
+                Ok(Some(piece)) => self.put(&piece, false)?,
+                Ok(None) => {
+                    self.put(&[], true)?;
+                    return self.out.finish();
+                }
+                Err(_) => bail!("the file was given up"),
+            }
+        }
+    }
+}
+
+impl<W: Write> Chunks<W> {
+    fn put(&mut self, piece: &[u8], last: bool) -> anyhow::Result<()> {
+        let sealed = self.sealer.seal(&self.compressor.compress(piece)?, last);
+        let length = u32::try_from(sealed.len())?;
+        self.out.write_all(&(length | if last { LAST } else { 0 }).to_be_bytes())?;
+        Ok(self.out.write_all(&sealed)?)
     }
 }
 
@@ -165,9 +187,6 @@ fn begin<R: Read>(source: R) -> anyhow::Result<(Header, Vec<u8>, BufReader<R>)> 
     Ok((header, bytes, source))
 }
 
-/// The content of a file, as it is read.
-pub type Content<R = VaultReader> = zstd::stream::Decoder<'static, BufReader<ChunkReader<BufReader<R>>>>;
-
 /// Opens a file for reading: each byte is proved when it is read, that the file is whole only at its end.
 ///
 /// # Errors
@@ -190,82 +209,43 @@ pub fn open_from<R: Read>(
 ) -> anyhow::Result<(Header, Content<R>)> {
     let (header, bytes, source) = begin(source)?;
     let key = key(&header)?;
-    let chunks =
-        ChunkReader { opener: Opener::new(&key, &bytes), chunk: Vec::new(), at: 0, last: false, source };
-    Ok((header, zstd::stream::Decoder::with_buffer(BufReader::with_capacity(CHUNK, chunks))?))
+    let (opener, decompressor) = (Opener::new(&key, &bytes), Decompressor::new()?);
+    Ok((header, Content { opener, decompressor, piece: Vec::new(), at: 0, last: false, source }))
 }
 
-/// Whatever follows the compressed content has to be the end of the file.
+/// Whatever was read has to be all there is.
 ///
 /// # Errors
-/// When it is not.
-pub fn ended<R: Read>(content: Content<R>) -> anyhow::Result<()> {
-    let mut chunks = content.finish();
-    ensure!(io::copy(&mut chunks, &mut io::sink())? == 0, "something follows the content");
+/// When it is not, or the file does not end as it was written.
+pub fn ended<R: Read>(mut content: Content<R>) -> anyhow::Result<()> {
+    ensure!(content.read(&mut [0])? == 0, "something follows the content");
     Ok(())
 }
 
-struct ChunkWriter<W: Write> {
-    sealer: Sealer,
-    chunk: Vec<u8>,
-    out: W,
-}
-
-impl<W: Write> ChunkWriter<W> {
-    fn finish(mut self) -> io::Result<W> {
-        self.put(true)?;
-        Ok(self.out)
-    }
-}
-
-impl<W: Write> ChunkWriter<W> {
-    fn put(&mut self, last: bool) -> io::Result<()> {
-        let sealed = self.sealer.seal(&self.chunk, last);
-        self.chunk.clear();
-        let length = u32::try_from(sealed.len()).map_err(io::Error::other)?;
-        self.out.write_all(&(length | if last { LAST } else { 0 }).to_be_bytes())?;
-        self.out.write_all(&sealed)
-    }
-}
-
-impl<W: Write> Write for ChunkWriter<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.chunk.len() == CHUNK {
-            self.put(false)?;
-        }
-        let taken = bytes.len().min(CHUNK - self.chunk.len());
-        self.chunk.extend_from_slice(bytes.get(..taken).unwrap_or_default());
-        Ok(taken)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Opens chunk after chunk.
-pub struct ChunkReader<R: Read> {
+/// The content of a file, as it is read.
+pub struct Content<R: Read = VaultReader> {
     opener: Opener,
-    chunk: Vec<u8>,
+    decompressor: Decompressor<'static>,
+    piece: Vec<u8>,
     at: usize,
     last: bool,
-    source: R,
+    source: BufReader<R>,
 }
 
-impl<R: Read> ChunkReader<R> {
+impl<R: Read> Content<R> {
     fn next(&mut self) -> anyhow::Result<()> {
         let mut length = [0; 4];
         self.source.read_exact(&mut length).context("cut off between two chunks")?;
         let length = u32::from_be_bytes(length);
         let last = length & LAST != 0;
         let length = usize::try_from(length & !LAST)?;
-        ensure!(length <= CHUNK + TAG, "a chunk that is too long");
+        ensure!(length <= zstd::zstd_safe::compress_bound(CHUNK) + TAG, "a chunk that is too long");
         let mut sealed = vec![0; length];
         self.source.read_exact(&mut sealed).context("cut off within a chunk")?;
         let Ok(opened) = self.opener.open(&sealed, last) else {
             bail!("a chunk does not open: it was changed, or is not in its place, or the key is another");
         };
-        self.chunk = opened.to_vec();
+        self.piece = self.decompressor.decompress(&opened, CHUNK)?;
         (self.at, self.last) = (0, last);
         if last {
             ensure!(self.source.read(&mut [0])? == 0, "something follows the last chunk");
@@ -274,15 +254,15 @@ impl<R: Read> ChunkReader<R> {
     }
 }
 
-impl<R: Read> Read for ChunkReader<R> {
+impl<R: Read> Read for Content<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        while self.at == self.chunk.len() {
+        while self.at == self.piece.len() {
             if self.last {
                 return Ok(0);
             }
             self.next().map_err(io::Error::other)?;
         }
-        let rest = self.chunk.get(self.at..).unwrap_or_default();
+        let rest = self.piece.get(self.at..).unwrap_or_default();
         let taken = rest.len().min(into.len());
         into[..taken].copy_from_slice(&rest[..taken]);
         self.at += taken;

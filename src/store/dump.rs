@@ -6,14 +6,20 @@
 //! another version finds its columns by name; sealed columns stay sealed. Two databases with the same content give the
 //! same stream: its digest proves a copy.
 
+pub(crate) mod copied;
+
 use crate::conn::Conn;
 use crate::error::{Error, Result};
 use sha2::{Digest, Sha256};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 const MAGIC: &[u8; 4] = b"HBL1";
 /// Bytes that are gathered before they are handed on.
 const PIECE: usize = 64 * 1024;
+/// Pieces that wait to be digested at most.
+const PIECES: usize = 8;
 /// Rows that one statement or copy inserts.
 const BATCH: usize = 5_000;
 /// Longest text or blob that is read: none of ours is nearly as long.
@@ -32,6 +38,8 @@ pub(crate) enum Value {
 pub(crate) trait Column: Sized {
     fn put(&self, out: &mut Vec<u8>);
     fn of(value: Value) -> Option<Self>;
+    /// Puts a value that is not NULL as PostgreSQL tells it in binary.
+    fn relay(told: &[u8], out: &mut Vec<u8>) -> Result<()>;
     /// For a column that the stream does not have, because it was written before there was one.
     fn absent() -> Self;
 }
@@ -50,6 +58,10 @@ fn bytes(kind: u8, bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
 }
 
+fn exactly<const N: usize>(told: &[u8]) -> Result<[u8; N]> {
+    told.try_into().map_err(|_| Error::Corrupt("a number of another width than its column".into()))
+}
+
 impl Column for i64 {
     fn put(&self, out: &mut Vec<u8>) {
         out.push(1);
@@ -59,6 +71,11 @@ impl Column for i64 {
 
     fn of(value: Value) -> Option<Self> {
         if let Value::Int(number) = value { Some(number) } else { None }
+    }
+
+    fn relay(told: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        Self::from_be_bytes(exactly(told)?).put(out);
+        Ok(())
     }
 
     fn absent() -> Self {
@@ -75,6 +92,11 @@ macro_rules! small {
 
             fn of(value: Value) -> Option<Self> {
                 i64::of(value)?.try_into().ok()
+            }
+
+            fn relay(told: &[u8], out: &mut Vec<u8>) -> Result<()> {
+                Self::from_be_bytes(exactly(told)?).put(out);
+                Ok(())
             }
 
             fn absent() -> Self {
@@ -94,6 +116,12 @@ impl Column for bool {
         i64::of(value).map(|number| number != 0)
     }
 
+    fn relay(told: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        let [byte] = exactly(told)?;
+        (byte != 0).put(out);
+        Ok(())
+    }
+
     fn absent() -> Self {
         false
     }
@@ -108,6 +136,11 @@ impl Column for String {
         if let Value::Text(text) = value { Some(text) } else { None }
     }
 
+    fn relay(told: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        bytes(2, told, out);
+        Ok(())
+    }
+
     fn absent() -> Self {
         Self::new()
     }
@@ -120,6 +153,11 @@ impl Column for Vec<u8> {
 
     fn of(value: Value) -> Option<Self> {
         if let Value::Bytes(bytes) = value { Some(bytes) } else { None }
+    }
+
+    fn relay(told: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        bytes(3, told, out);
+        Ok(())
     }
 
     fn absent() -> Self {
@@ -137,6 +175,10 @@ impl<C: Column> Column for Option<C> {
 
     fn of(value: Value) -> Option<Self> {
         if value == Value::Null { Some(None) } else { C::of(value).map(Some) }
+    }
+
+    fn relay(told: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        C::relay(told, out)
     }
 
     fn absent() -> Self {
@@ -164,10 +206,12 @@ impl Fields<'_> {
 pub(crate) trait Table: Sized {
     const NAME: &'static str;
     const COLUMNS: &'static [&'static str];
-    /// Tells all rows in the order of the primary key.
-    fn each(conn: &mut Conn, tell: &mut dyn FnMut(&Self) -> Result<()>) -> Result<()>;
+    /// Columns of the primary key.
+    const KEYS: &'static [&'static str];
+    type Source: diesel::Table;
+    /// Writes all rows in the order of the primary key.
+    fn write(conn: &mut Conn, out: &mut Writer<'_>) -> Result<()>;
     fn insert(conn: &mut Conn, rows: &[Self]) -> Result<()>;
-    fn put(&self, out: &mut Vec<u8>);
     fn of(fields: Fields<'_>) -> Result<Self>;
 }
 
@@ -183,25 +227,33 @@ macro_rules! dumped {
         impl $crate::dump::Table for $row {
             const NAME: &'static str = stringify!($name);
             const COLUMNS: &'static [&'static str] = &[$(stringify!($column)),+];
+            const KEYS: &'static [&'static str] = &[$(stringify!($key)),+];
+            type Source = $table::$name::table;
 
-            fn each(conn: &mut $crate::conn::Conn, tell: &mut dyn FnMut(&Self) -> $crate::error::Result<()>) -> $crate::error::Result<()> {
+            fn write(conn: &mut $crate::conn::Conn, out: &mut $crate::dump::Writer<'_>) -> $crate::error::Result<()> {
                 use diesel::prelude::*;
+                use $crate::dump::{Column, copied};
                 use $table::$name::dsl as t;
-                let ordered = || t::$name.order(($(t::$key,)+));
                 $crate::conn::on!(
                     conn,
                     |sqlite| {
-                        for row in ordered().select(Self::as_select()).load_iter::<Self, diesel::connection::DefaultLoadingMode>(sqlite)? {
-                            tell(&row?)?;
+                        let rows = t::$name.order(($(t::$key,)+)).select(Self::as_select());
+                        for row in rows.load_iter::<Self, diesel::connection::DefaultLoadingMode>(sqlite)? {
+                            let row = row?;
+                            out.row(|piece| {
+                                $(Column::put(&row.$column, piece);)+
+                                Ok(())
+                            })?;
                         }
+                        Ok(())
                     },
-                    |postgres| {
-                        for row in ordered().select(Self::as_select()).load_iter::<Self, diesel::pg::PgRowByRowLoadingMode>(postgres)? {
-                            tell(&row?)?;
-                        }
-                    }
-                );
-                Ok(())
+                    |postgres| copied::each::<Self>(postgres, |row| {
+                        out.row(|piece| {
+                            $(row.value::<$type>(piece)?;)+
+                            Ok(())
+                        })
+                    })
+                )
             }
 
             fn insert(conn: &mut $crate::conn::Conn, rows: &[Self]) -> $crate::error::Result<()> {
@@ -223,10 +275,6 @@ macro_rules! dumped {
                     }
                 );
                 Ok(())
-            }
-
-            fn put(&self, out: &mut Vec<u8>) {
-                $($crate::dump::Column::put(&self.$column, out);)+
             }
 
             fn of(mut fields: $crate::dump::Fields<'_>) -> $crate::error::Result<Self> {
@@ -255,19 +303,45 @@ impl Summary {
     }
 }
 
+/// Digests beside the reading of a database: on a thread of its own.
+struct Digesting {
+    pieces: SyncSender<Vec<u8>>,
+    thread: JoinHandle<Sha256>,
+}
+
+impl Digesting {
+    fn begin() -> Result<Self> {
+        let (pieces, received) = sync_channel::<Vec<u8>>(PIECES);
+        let work = move || {
+            let mut digest = Sha256::new();
+            received.iter().for_each(|piece| digest.update(&piece));
+            digest
+        };
+        Ok(Self { pieces, thread: std::thread::Builder::new().name("digesting".into()).spawn(work)? })
+    }
+
+    fn end(self) -> Result<[u8; 32]> {
+        drop(self.pieces);
+        let digest = self.thread.join().map_err(|_| std::io::Error::other("digesting panicked"))?;
+        Ok(digest.finalize().into())
+    }
+}
+
 /// Writes a stream.
 pub(crate) struct Writer<'a> {
     sink: &'a mut dyn Write,
     piece: Vec<u8>,
-    digest: Sha256,
+    digesting: Digesting,
+    /// Of the table that is being written.
+    rows: u64,
     summary: Summary,
 }
 
 impl<'a> Writer<'a> {
-    pub(crate) fn new(sink: &'a mut dyn Write) -> Self {
+    pub(crate) fn new(sink: &'a mut dyn Write) -> Result<Self> {
         let mut piece = Vec::with_capacity(PIECE + 4096);
         piece.extend_from_slice(MAGIC);
-        Self { sink, piece, digest: Sha256::new(), summary: Summary::default() }
+        Ok(Self { sink, piece, digesting: Digesting::begin()?, rows: 0, summary: Summary::default() })
     }
 
     pub(crate) fn table<T: Table>(&mut self, conn: &mut Conn) -> Result<()> {
@@ -275,30 +349,32 @@ impl<'a> Writer<'a> {
         bytes(2, T::NAME.as_bytes(), &mut self.piece);
         varint(T::COLUMNS.len() as u64, &mut self.piece);
         T::COLUMNS.iter().for_each(|name| bytes(2, name.as_bytes(), &mut self.piece));
-        let mut rows = 0;
-        T::each(conn, &mut |row| {
-            rows += 1;
-            self.piece.push(b'R');
-            row.put(&mut self.piece);
-            if self.piece.len() >= PIECE { self.hand_on() } else { Ok(()) }
-        })?;
+        self.rows = 0;
+        T::write(conn, self)?;
+        let rows = self.rows;
         self.piece.push(b'E');
         varint(rows, &mut self.piece);
         self.summary.rows.push((T::NAME.to_owned(), rows));
         Ok(())
     }
 
+    pub(crate) fn row(&mut self, put: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
+        self.rows += 1;
+        self.piece.push(b'R');
+        put(&mut self.piece)?;
+        if self.piece.len() >= PIECE { self.hand_on() } else { Ok(()) }
+    }
+
     fn hand_on(&mut self) -> Result<()> {
-        self.digest.update(&self.piece);
         self.sink.write_all(&self.piece)?;
         self.summary.bytes += self.piece.len() as u64;
-        self.piece.clear();
-        Ok(())
+        let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE + 4096));
+        self.digesting.pieces.send(piece).map_err(|_| std::io::Error::other("digesting has ended").into())
     }
 
     pub(crate) fn end(mut self) -> Result<Summary> {
         self.hand_on()?;
-        let digest = self.digest.finalize();
+        let digest = self.digesting.end()?;
         self.sink.write_all(b"D")?;
         self.sink.write_all(&digest)?;
         self.sink.flush()?;
@@ -512,7 +588,7 @@ macro_rules! tables {
         /// # Errors
         /// When the database cannot be read or the stream not be written.
         pub(crate) fn dump(conn: &mut $crate::conn::Conn, sink: &mut dyn std::io::Write) -> $crate::error::Result<$crate::dump::Summary> {
-            let mut writer = $crate::dump::Writer::new(sink);
+            let mut writer = $crate::dump::Writer::new(sink)?;
             $(writer.table::<$row>(conn)?;)+
             writer.end()
         }

@@ -85,7 +85,7 @@ fn measure(vault: Vault) -> String {
     let (dir, cipher, cluster) = (TempDir::new().unwrap(), cipher(), Cluster::start_durable());
     let mut page = format!(
         "## Backups\n\n{ROWS} worklogs with sealed comments. *zstd alone*: the content in memory, compressed at the same level on one thread and thrown away. \
-         *Backup*: read from the database, compressed, sealed in chunks, flushed to a file. *Restore*: into an empty database with all indexes; the digest is checked. Median of three rounds.\n\n\
+         *Backup*: read from the database, compressed, sealed in chunks, flushed to a file; PostgreSQL itself runs on the same two cores. *Restore*: into an empty database with all indexes; the digest is checked. Median of three rounds.\n\n\
          | | s | rows/s | to zstd alone | highest memory, MiB |\n|---|---|---|---|---|\n"
     );
     let sources =
