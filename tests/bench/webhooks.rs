@@ -167,59 +167,59 @@ pub async fn run() -> String {
     );
     let mut steady = String::from(
         "Open loop: requests come at a steady rate, half of what the closed loop reached, whether or not earlier ones are answered; latency counts from when a request was due.\n\n\
-         | tenants | offered/s | answered/s | p50 ms | p99 ms |\n|---|---|---|---|---|\n",
+         | tenants | handler | offered/s | answered/s | p50 ms | p99 ms |\n|---|---|---|---|---|---|\n",
     );
     let cluster = tokio::task::spawn_blocking(Cluster::start_durable).await.unwrap();
     for tenants in [1, 100] {
-        let (running, senders, _dir) = real(tenants, None).await;
-        let (on_postgres, theirs, _other) = real(tenants, Some(&cluster)).await;
-        let mut rows: HashMap<&str, Vec<load::Outcome>> = HashMap::new();
-        for round in 0..ROUNDS {
-            let name = |kind: &str| format!("{kind}{tenants}x{round}");
-            let (address, handle) = serve(&senders, false);
-            rows.entry("no database")
-                .or_default()
-                .push(load::run(address, TIME, requests(&senders, &name("n"))).await);
-            handle.stop(true).await;
-            let (address, handle) = serve(&senders, true);
-            rows.entry("commit for each")
-                .or_default()
-                .push(load::run(address, TIME, requests(&senders, &name("c"))).await);
-            handle.stop(true).await;
-            rows.entry("Hourbook")
-                .or_default()
-                .push(load::run(running.public, TIME, requests(&senders, &name("h"))).await);
-            rows.entry("Hourbook on PostgreSQL")
-                .or_default()
-                .push(load::run(on_postgres.public, TIME, requests(&theirs, &name("p"))).await);
+        // One server after the other: each goes on applying what it has answered.
+        for (name, cluster) in [("Hourbook", None), ("Hourbook on PostgreSQL", Some(&cluster))] {
+            let measured = measure(tenants, name, cluster).await;
+            page += &measured.0;
+            steady += &measured.1;
         }
-        rows.values_mut().for_each(|rounds| rounds.sort_by(|a, b| a.per_second.total_cmp(&b.per_second)));
-        let median = |name: &str| &rows[name][ROUNDS / 2];
-        for name in ["no database", "commit for each", "Hourbook", "Hourbook on PostgreSQL"] {
-            let found = median(name);
-            let ratio = |to: &str| found.per_second / median(to).per_second;
-            let _ = writeln!(
-                page,
-                "| {tenants} | {name} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} |",
-                found.per_second,
-                found.p50.as_secs_f64() * 1000.0,
-                found.p99.as_secs_f64() * 1000.0,
-                ratio("no database"),
-                ratio("commit for each")
-            );
-        }
-        let rate = median("Hourbook").per_second / 2.0;
-        let open =
-            load::run_open(running.public, TIME, rate, requests(&senders, &format!("o{tenants}"))).await;
-        let _ = writeln!(
-            steady,
-            "| {tenants} | {rate:.0} | {:.0} | {:.2} | {:.2} |",
-            open.per_second,
-            open.p50.as_secs_f64() * 1000.0,
-            open.p99.as_secs_f64() * 1000.0
-        );
-        running.stop().await;
-        on_postgres.stop().await;
     }
     page + "\n" + &steady + "\n"
+}
+
+/// Rows of both tables for a server with that many tenants, beside the two limits in the same rounds.
+async fn measure(tenants: usize, hourbook: &'static str, cluster: Option<&Cluster>) -> (String, String) {
+    let (running, senders, _dir) = real(tenants, cluster).await;
+    let mut rows: HashMap<&str, Vec<load::Outcome>> = HashMap::new();
+    for round in 0..ROUNDS {
+        for (name, prefix, commits) in [("no database", "n", false), ("commit for each", "c", true)] {
+            let (address, handle) = serve(&senders, commits);
+            let requests = requests(&senders, &format!("{prefix}{tenants}x{round}"));
+            rows.entry(name).or_default().push(load::run(address, TIME, requests).await);
+            handle.stop(true).await;
+        }
+        rows.entry(hourbook)
+            .or_default()
+            .push(load::run(running.public, TIME, requests(&senders, &format!("h{tenants}x{round}"))).await);
+    }
+    rows.values_mut().for_each(|rounds| rounds.sort_by(|a, b| a.per_second.total_cmp(&b.per_second)));
+    let median = |name: &str| &rows[name][ROUNDS / 2];
+    let mut page = String::new();
+    for name in ["no database", "commit for each", hourbook] {
+        let found = median(name);
+        let ratio = |to: &str| found.per_second / median(to).per_second;
+        let _ = writeln!(
+            page,
+            "| {tenants} | {name} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} |",
+            found.per_second,
+            found.p50.as_secs_f64() * 1000.0,
+            found.p99.as_secs_f64() * 1000.0,
+            ratio("no database"),
+            ratio("commit for each")
+        );
+    }
+    let rate = median(hourbook).per_second / 2.0;
+    let open = load::run_open(running.public, TIME, rate, requests(&senders, &format!("o{tenants}"))).await;
+    let steady = format!(
+        "| {tenants} | {hourbook} | {rate:.0} | {:.0} | {:.2} | {:.2} |\n",
+        open.per_second,
+        open.p50.as_secs_f64() * 1000.0,
+        open.p99.as_secs_f64() * 1000.0
+    );
+    running.stop().await;
+    (page, steady)
 }
