@@ -3,8 +3,11 @@
 use crate::support::postgres::{self, Databases};
 use crate::support::{ANA, BEN, CLEO, World, compare, eventually};
 use hourbook::jobs::Kind;
+use hourbook::lifecycle::relocate;
 use hourbook_simulator::people::Work;
+use hourbook_simulator::state::{Delivery, Outgoing};
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The way of a service that has outgrown its files: tenants one after another, then the service itself; people go on.
@@ -141,6 +144,29 @@ async fn nothing_is_lost_while_a_tenant_is_moved() {
     }
     assert_eq!(cluster.databases(&format!("hb_{tenant}_")).len(), 1);
     assert!(world.site.state().failed.is_empty(), "every webhook was taken in the end");
+    world.end().await;
+}
+
+/// A webhook that meets a move is answered 503 on every node, not taken in beside it; sent again afterwards, it counts.
+#[tokio::test]
+async fn a_webhook_that_meets_a_move_is_to_be_sent_again() {
+    let world = World::installed().await;
+    let app = Arc::clone(&world.running().app);
+    let tenant = app.tenants.by_client_key(&world.site.client_key()).await.unwrap().unwrap();
+    world.site.deliver_webhooks(Delivery { held: true, ..Delivery::default() });
+    relocate::hold(&app, &tenant, "as a move does").await.unwrap();
+    world.site.log_work(BEN, world.ids.issue, Work::of(600, "canary in a move"));
+    let event = world.site.state().outbox.pop_front().unwrap();
+    assert_eq!(world.site.post_webhook(&event).await, 503);
+    let read = world.as_user(ANA).get("/api/v1/worklogs").await;
+    assert_eq!((read.status, read.json["code"].as_str()), (503, Some("held")), "{}", read.text);
+    let id = tenant.id.clone();
+    assert_eq!(app.inbox.waiting(&id, 10).await.unwrap().len(), 0, "nothing was taken in");
+    relocate::release(&app, &tenant).await.unwrap();
+    assert_eq!(world.site.post_webhook(&Outgoing { tries: 1, ..event }).await, 204);
+    world.site.deliver_webhooks(Delivery::default());
+    world.settle(&world.site).await;
+    compare::difference(&world, &world.site).await.unwrap();
     world.end().await;
 }
 

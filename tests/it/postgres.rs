@@ -8,6 +8,7 @@ use hourbook::jobs::Kind;
 use hourbook_crypto::datakey::DataKey;
 use hourbook_crypto::tenant::TenantCipher;
 use hourbook_simulator::people::Work;
+use hourbook_store::control::receipts;
 use hourbook_store::postgres::{Address, Login, Server, provision};
 use hourbook_store::tenant::{TenantDb, settings};
 use serde_json::json;
@@ -313,4 +314,32 @@ fn is_below(folder: &Path, wanted: &[u8], but: &[&str]) -> bool {
         let bytes = std::fs::read(&path).unwrap_or_default();
         memchr::memmem::find(&bytes, wanted).is_some()
     })
+}
+
+/// A node that lives and has not heard of an uninstallation keeps the receipt from being written: it may still hold keys
+/// and permissions in its memory. Heard or dead, it keeps it no longer.
+#[tokio::test]
+async fn a_receipt_waits_for_every_node_that_lives() {
+    if !on_postgres() {
+        return;
+    }
+    let world = World::installed().await;
+    let tenant = world.tenant_id(&world.site).await;
+    // Alive for an hour by its word, and deaf.
+    world.change_service(
+        "control",
+        "INSERT INTO nodes (node_id, version, started_at, seen_at, notice) \
+         SELECT 'deaf', 'x', 0, seen_at + 3600000, notice FROM nodes",
+    );
+    assert_eq!(world.site.uninstall().await, 204);
+    let receipt = || async {
+        let (app, id) = (&world.running().app, tenant.clone());
+        app.control.read(move |conn| receipts::of_tenant(conn, &id)).await.unwrap()
+    };
+    // As long as one would take without it, several times over.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert!(receipt().await.is_none(), "a receipt beside a node that has not heard of it");
+    world.change_service("control", "DELETE FROM nodes WHERE node_id = 'deaf'");
+    eventually("the receipt is written", || async { receipt().await.ok_or_else(String::new) }).await;
+    world.end().await;
 }
