@@ -18,7 +18,7 @@ test-server: setup web databases $(TARGET_DIR)/test-python
 	$(CARGO) clippy --quiet --workspace --all-targets --features demo -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --quiet --workspace --no-deps --document-private-items
 	$(CARGO) test --workspace --features demo
-	HOURBOOK_TEST_BACKEND=postgres $(CARGO) test --features demo --test it
+	HOURBOOK_TEST_BACKEND=postgres $(CARGO) test --features demo --test it -- --skip cluster::
 
 # Types, lints and unit tests of the front end, and its pages in a real browser against the real server.
 test-pages: setup web browser
