@@ -99,10 +99,12 @@ impl TenantDb {
         before_migration: impl FnOnce(&Self) -> Result<()>,
     ) -> Result<Self> {
         let path = file(folder);
-        if !path.exists() {
-            provision(folder, template)?;
+        if path.exists() {
+            return Self::migrated(Db::open(&path, READERS)?, cipher, before_migration);
         }
-        Self::open(Db::open(&path, READERS)?, cipher, before_migration)
+        // The template was made by this version: there is nothing to look for.
+        provision(folder, template)?;
+        Ok(Self::new(Db::open(&path, READERS)?, cipher))
     }
 
     /// Opens the database on a server.
@@ -115,18 +117,20 @@ impl TenantDb {
         cipher: Arc<TenantCipher>,
         before_migration: impl FnOnce(&Self) -> Result<()>,
     ) -> Result<Self> {
-        Self::open(Db::on_server(server, login, CONNECTIONS)?, cipher, before_migration)
+        Self::migrated(Db::on_server(server, login, CONNECTIONS)?, cipher, before_migration)
     }
 
-    fn open(
+    fn new(db: Db, cipher: Arc<TenantCipher>) -> Self {
+        let open = Open { db, cipher: RwLock::new(cipher), state: AtomicU8::new(SERVED) };
+        Self { open: Arc::new(open), fence: None }
+    }
+
+    fn migrated(
         db: Db,
         cipher: Arc<TenantCipher>,
         before_migration: impl FnOnce(&Self) -> Result<()>,
     ) -> Result<Self> {
-        let this = Self {
-            open: Arc::new(Open { db, cipher: RwLock::new(cipher), state: AtomicU8::new(SERVED) }),
-            fence: None,
-        };
+        let this = Self::new(db, cipher);
         // Asked for as a writer: diesel makes its own table where there is none.
         if this.open.db.write_blocking(|conn| migrate::is_behind_of(conn, Schema::Tenant))? {
             before_migration(&this)?;
