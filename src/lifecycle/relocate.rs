@@ -3,7 +3,7 @@
 
 use crate::app::App;
 use crate::nodes;
-use crate::placement::Target;
+use crate::placement::{self, Target};
 use crate::tenants::{self, Tenant};
 use anyhow::{Context, ensure};
 use hourbook_store::control::notices::{self, What};
@@ -58,7 +58,7 @@ impl Fresh {
                 Ok(Self { db, place: Place::Folder(folder) })
             }
             Target::Server(server) => {
-                let now = placement_of(app, &tenant.id).await?;
+                let now = placement::of(&app.control, &tenant.id).await?;
                 let current = now.map_or(0, |placement| provision::number(&placement.database_name));
                 let number = if purpose == Purpose::Scratch { 0 } else { current + 1 };
                 let name = provision::name(&tenant.id, number);
@@ -189,18 +189,12 @@ fn remove_folder(folder: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Where a tenant's database is at present.
-pub async fn placement_of(app: &App, tenant_id: &str) -> anyhow::Result<Option<Placement>> {
-    let id = tenant_id.to_owned();
-    Ok(app.control.read(move |conn| placements::find(conn, &id)).await?)
-}
-
 /// The target that a tenant's database is on at present.
 ///
 /// # Errors
 /// When its server is not configured here.
 pub async fn target_of(app: &App, tenant_id: &str) -> anyhow::Result<Target> {
-    Ok(match placement_of(app, tenant_id).await? {
+    Ok(match placement::of(&app.control, tenant_id).await? {
         Some(placement) => Target::Server(app.servers.get(&placement.server)?),
         None => Target::Files,
     })
@@ -249,7 +243,7 @@ pub async fn remove_former(
     data_dir: &Path,
 ) -> anyhow::Result<()> {
     // By name alone: two configured servers may be one, and no name is given twice.
-    let kept = placement_of(app, tenant_id).await?.map(|placement| placement.database_name);
+    let kept = placement::of(&app.control, tenant_id).await?.map(|placement| placement.database_name);
     let (app, id) = (Arc::clone(app), tenant_id.to_owned());
     let (folder, on_files) = (tenants::folder(data_dir, tenant_id), matches!(target, Target::Files));
     tokio::task::spawn_blocking(move || -> anyhow::Result<()> {

@@ -5,8 +5,8 @@ use crate::alarm::{self, Alarm};
 use crate::app::App;
 use crate::backup;
 use crate::jira::time;
-use crate::lifecycle::relocate;
 use crate::nodes;
+use crate::placement;
 use crate::reports::export::stored;
 use crate::tenants;
 use anyhow::{Context, ensure};
@@ -84,7 +84,7 @@ async fn wipe(app: &Arc<App>, job: &Job) -> anyhow::Result<()> {
         None => Progress::default(),
     };
     let folder = tenants::folder(&app.config.storage.data_dir, &installation.tenant_id);
-    let placement = relocate::placement_of(app, &installation.tenant_id).await?;
+    let placement = placement::of(&app.control, &installation.tenant_id).await?;
     let mut wipe = Wipe { app, installation, folder, placement, progress };
     wipe.work(job).await
 }

@@ -23,8 +23,7 @@ pub enum Conn {
 }
 
 /// Runs a query on whichever backend it is: the expression is compiled once for each, so that both are checked.
-/// With
-/// two expressions, the first is for SQLite and the second for PostgreSQL.
+/// With two expressions, the first is for SQLite and the second for PostgreSQL.
 macro_rules! on {
     ($conn:expr, |$c:ident| $body:expr) => {
         match $conn {
