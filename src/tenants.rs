@@ -385,7 +385,13 @@ impl Tenants {
                 let now = control.read_blocking(|conn| placements::find(conn, &id))?;
                 Ok(now == Some(placement.clone()))
             };
-            let note = || control.write_blocking(|conn| placements::put(conn, &made));
+            // Whoever wipes the tenant takes its place away before looking for its databases.
+            let note = || {
+                control.write_blocking(|conn| match placements::find(conn, &id)? {
+                    Some(now) if now == placement => placements::put(conn, &made),
+                    _ => Err(Error::Closed),
+                })
+            };
             server.create_if(&placement.database_name, &password, wanted, note)?;
             control.read_blocking(|conn| placements::find(conn, &id))?.ok_or(Error::Closed)
         })

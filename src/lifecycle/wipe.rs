@@ -173,8 +173,17 @@ impl Wipe<'_> {
         if self.app.servers.all().next().is_some() { "databases, roles and files" } else { "database files" }
     }
 
-    /// Removes all databases and roles of the tenant on all servers; connections to them are ended first.
+    /// Removes all databases and roles of the tenant on all servers; connections to them are ended first. Its place goes
+    /// before them, so that nobody who is making a database for it just now can note that.
     async fn remove_databases(&self) -> anyhow::Result<()> {
+        let id = self.installation.tenant_id.clone();
+        self.app
+            .control
+            .write(move |conn| {
+                placements::remove(conn, &id)?;
+                placements::forget_holds(conn, &id)
+            })
+            .await?;
         let (app, id) = (Arc::clone(self.app), self.installation.tenant_id.clone());
         tokio::task::spawn_blocking(move || -> anyhow::Result<()> {
             for server in app.servers.all() {
@@ -184,16 +193,7 @@ impl Wipe<'_> {
             }
             Ok(())
         })
-        .await??;
-        let id = self.installation.tenant_id.clone();
-        self.app
-            .control
-            .write(move |conn| {
-                placements::remove(conn, &id)?;
-                placements::forget_holds(conn, &id)
-            })
-            .await?;
-        Ok(())
+        .await?
     }
 
     /// Notes a place as emptied; the first time stays.

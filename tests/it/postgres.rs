@@ -9,6 +9,7 @@ use hourbook_crypto::datakey::DataKey;
 use hourbook_crypto::tenant::TenantCipher;
 use hourbook_simulator::people::Work;
 use hourbook_store::control::receipts;
+use hourbook_store::error::Error;
 use hourbook_store::postgres::{Address, Login, Server, provision};
 use hourbook_store::tenant::{TenantDb, settings};
 use serde_json::json;
@@ -314,6 +315,26 @@ fn is_below(folder: &Path, wanted: &[u8], but: &[&str]) -> bool {
         let bytes = std::fs::read(&path).unwrap_or_default();
         memchr::memmem::find(&bytes, wanted).is_some()
     })
+}
+
+/// A wipe may take a tenant's place away while a node makes its database: what cannot be noted goes again.
+#[test]
+fn a_database_that_cannot_be_noted_is_not_left() {
+    let cluster = Cluster::start();
+    let server = Server::new("test", Address::parse(&cluster.url("postgres")).unwrap(), 10);
+    let ours = name();
+    let there = || server.of_tenant(&ours[3..35]).unwrap();
+    let unwanted = server.create_if(&ours, "canarypassword", || Ok(false), || panic!("it is not made"));
+    assert!(unwanted.is_ok() && there().is_empty());
+    let made = || {
+        assert_eq!(there(), std::slice::from_ref(&ours), "made before it is noted");
+        Err(Error::Closed)
+    };
+    let refused = server.create_if(&ours, "canarypassword", || Ok(true), made);
+    assert!(matches!(refused, Err(Error::Closed)), "{refused:?}");
+    assert_eq!(there(), Vec::<String>::new());
+    server.create_if(&ours, "canarypassword", || Ok(true), || Ok(())).unwrap();
+    assert_eq!(there(), std::slice::from_ref(&ours));
 }
 
 /// A node that lives and has not heard of an uninstallation keeps the receipt from being written: it may still hold keys

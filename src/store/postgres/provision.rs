@@ -176,10 +176,10 @@ impl Server {
     }
 
     /// Makes a database with its role, both of that name, if it is still `wanted` once nobody else makes it. What a
-    /// former try left is removed first.
+    /// former try left is removed first; if it cannot be noted as `made`, it goes again.
     ///
     /// # Errors
-    /// When the server refuses or cannot be reached.
+    /// When the server refuses or cannot be reached, or one of the two fails.
     pub fn create_if(
         &self,
         name: &str,
@@ -193,7 +193,10 @@ impl Server {
         lock.batch_execute(&format!("SELECT pg_advisory_lock(hashtext('{}'))", checked(name)?))?;
         if wanted()? {
             self.create(name, password)?;
-            made()?;
+            if let Err(error) = made() {
+                self.remove(name)?;
+                return Err(error);
+            }
         }
         Ok(())
     }
