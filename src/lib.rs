@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod databases;
 pub mod error;
+pub mod files;
 pub mod jira;
 pub mod jobs;
 pub mod keyring;

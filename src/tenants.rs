@@ -68,7 +68,8 @@ impl Tenant {
 
     /// Whether nothing has happened to the installation since this was read: each renewal seals the secret anew.
     fn is_as_in(&self, installation: &Installation) -> bool {
-        self.active == (installation.state == ACTIVE)
+        self.id == installation.tenant_id
+            && self.active == (installation.state == ACTIVE)
             && self.state_reason == installation.state_reason
             && Some(&self.sealed_secret) == installation.shared_secret.as_ref()
     }
@@ -261,7 +262,13 @@ impl Tenants {
     async fn read(&self, client_key: &str, epoch: u64) -> Result<Option<Arc<Tenant>>> {
         let key = client_key.to_owned();
         let found = self.control.read(move |conn| installations::open_by_client_key(conn, &key)).await?;
-        let Some(installation) = found else { return Ok(None) };
+        match found {
+            Some(installation) => self.remember(installation, epoch).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn remember(&self, installation: Installation, epoch: u64) -> Result<Option<Arc<Tenant>>> {
         // Without a key it is closed, whatever is still written about it.
         let Some(cipher) = self.keyring.cipher(&installation.tenant_id).await? else { return Ok(None) };
         let tenant = Arc::new(unlock(&installation, cipher)?);
@@ -270,7 +277,7 @@ impl Tenants {
             if remembered.1.len() >= REMEMBERED {
                 remembered.1.clear();
             }
-            remembered.1.insert(client_key.to_owned(), Arc::clone(&tenant));
+            remembered.1.insert(installation.client_key, Arc::clone(&tenant));
         }
         Ok(Some(tenant))
     }
@@ -280,18 +287,16 @@ impl Tenants {
     /// # Errors
     /// When the control database fails or a key does not open.
     pub async fn by_id(&self, tenant_id: &str) -> Result<Option<Arc<Tenant>>> {
-        let id = tenant_id.to_owned();
+        let (id, epoch) = (tenant_id.to_owned(), self.remembered.lock().0);
         let found = self.control.read(move |conn| installations::find(conn, &id)).await?;
         let Some(installation) = found.filter(|found| found.state != CLOSED) else { return Ok(None) };
-        let remembered = self.by_client_key(&installation.client_key).await?;
         // A job may run before this node hears of what enqueued it: taken for suspended, it would end without a word.
-        let tenant = match remembered {
-            Some(tenant) if tenant.id == tenant_id && !tenant.is_as_in(&installation) => {
-                self.by_client_key_now(&installation.client_key).await?
-            }
-            other => other,
-        };
-        Ok(tenant.filter(|tenant| tenant.id == tenant_id))
+        let trusted = |known: &&Arc<Tenant>| known.is_as_in(&installation) && self.nodes.is_current();
+        let known = self.remembered.lock().1.get(&installation.client_key).filter(trusted).map(Arc::clone);
+        match known {
+            Some(tenant) => Ok(Some(tenant)),
+            None => self.remember(installation, epoch).await,
+        }
     }
 
     /// The tenant's database, opened or made if need be.

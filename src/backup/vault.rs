@@ -4,6 +4,7 @@
 mod s3;
 
 use crate::config::Env;
+use crate::files::remove_folder;
 use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -171,7 +172,7 @@ impl Vault {
             (Some(versions), _) => versions.remove(&format!("{}/", self.full(prefix)), false).await,
             (None, Some(folder)) => {
                 let folder = folder.join(prefix);
-                tokio::task::spawn_blocking(move || remove_folder(&folder)).await?
+                tokio::task::spawn_blocking(move || Ok(remove_folder(&folder)?)).await?
             }
             (None, None) => bail!("a store without a way to remove"),
         }
@@ -220,16 +221,6 @@ impl Vault {
             Err(object_store::Error::NotFound { .. }) => Ok(false),
             Err(error) => Err(error.into()),
         }
-    }
-}
-
-fn remove_folder(folder: &std::path::Path) -> anyhow::Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-        _ => match folder.parent().filter(|parent| parent.exists()) {
-            Some(parent) => Ok(std::fs::File::open(parent)?.sync_all()?),
-            None => Ok(()),
-        },
     }
 }
 

@@ -2,6 +2,7 @@
 //! Restoring a backup and moving to another server are both this; so is the drill, which stops before the last step.
 
 use crate::app::App;
+use crate::files::{remove_file, remove_folder};
 use crate::nodes;
 use crate::placement::{self, Target};
 use crate::tenants::{self, Tenant};
@@ -152,7 +153,7 @@ impl Fresh {
         let Self { db, place } = self;
         drop(db);
         tokio::task::spawn_blocking(move || match place {
-            Place::Folder(folder) => remove_folder(&folder),
+            Place::Folder(folder) => Ok(remove_folder(&folder)?),
             Place::Server { server, name, .. } => Ok(server.remove(&name)?),
         })
         .await?
@@ -172,21 +173,7 @@ fn move_file(db: TenantDb, filling: &Path) -> anyhow::Result<()> {
     std::fs::File::open(&fresh)?.sync_all()?;
     std::fs::rename(&fresh, &database)?;
     std::fs::File::open(folder)?.sync_all()?;
-    remove_folder(filling)
-}
-
-fn remove_file(path: &Path) -> io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-fn remove_folder(folder: &Path) -> anyhow::Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
-    }
+    Ok(remove_folder(filling)?)
 }
 
 /// The target that a tenant's database is on at present.
@@ -259,7 +246,7 @@ pub async fn remove_former(
                 remove_file(&hourbook_store::migrate::with_suffix(&tenant::file(&folder), suffix))?;
             }
         }
-        remove_folder(&folder.join(FILLING))
+        Ok(remove_folder(&folder.join(FILLING))?)
     })
     .await?
 }

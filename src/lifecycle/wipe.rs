@@ -4,6 +4,7 @@
 use crate::alarm::{self, Alarm};
 use crate::app::App;
 use crate::backup;
+use crate::files::remove_folder;
 use crate::jira::time;
 use crate::nodes;
 use crate::placement;
@@ -112,7 +113,9 @@ impl Wipe<'_> {
         self.others_end(job).await?;
         self.emptied("memory of all nodes", app.clock.now_ms()).await?;
         self.step("files");
-        remove_folder(self.folder.clone()).await.context("removing the database files")?;
+        let folder = self.folder.clone();
+        let removed = tokio::task::spawn_blocking(move || remove_folder(&folder)).await?;
+        removed.context("removing the database files")?;
         self.remove_databases().await.context("removing databases and roles on servers")?;
         self.emptied(self.databases(), app.clock.now_ms()).await?;
         self.step("backups");
@@ -299,16 +302,4 @@ impl Wipe<'_> {
 
 fn gone(folder: &Path) -> io::Result<bool> {
     Ok(!fs::exists(folder)?)
-}
-
-async fn remove_folder(folder: PathBuf) -> anyhow::Result<()> {
-    tokio::task::spawn_blocking(move || match fs::remove_dir_all(&folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => match folder.parent().filter(|parent| parent.exists()) {
-            Some(parent) => fs::File::open(parent)?.sync_all(),
-            None => Ok(()),
-        },
-    })
-    .await??;
-    Ok(())
 }

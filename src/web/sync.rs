@@ -1,6 +1,7 @@
 //! Where the sync stands, and starting one by hand.
 
 use super::extract::{ContextCaller, Shared};
+use crate::app::App;
 use crate::auth::permission;
 use crate::error::{AppError, AppResult, Problem};
 use crate::jira::meter::Meter;
@@ -209,10 +210,7 @@ pub async fn status(app: Shared, caller: ContextCaller) -> AppResult<web::Json<S
     }
     let now = app.clock.now_ms();
     let (mine, all) = app.jira.meter.usage(&tenant.id, now);
-    let id = tenant.id.clone();
-    let installation = app.control.read(move |conn| installations::find(conn, &id)).await?.filter(|_| admin);
-    let (backup, drill) =
-        installation.map_or((None, None), |found| (found.backup_at, found.backup_checked_at));
+    let (backup, drill) = if admin { backups(&app, &tenant.id).await? } else { (None, None) };
     Ok(web::Json(SyncView {
         state: status.state.into(),
         reason: status.reason,
@@ -241,6 +239,13 @@ pub async fn status(app: Shared, caller: ContextCaller) -> AppResult<web::Json<S
         last_backup: backup.map(time::rfc3339),
         last_drill: drill.map(time::rfc3339),
     }))
+}
+
+/// When the last backup was made, and when one was last restored as a drill, ms.
+async fn backups(app: &App, tenant_id: &str) -> AppResult<(Option<i64>, Option<i64>)> {
+    let id = tenant_id.to_owned();
+    let found = app.control.read(move |conn| installations::find(conn, &id)).await?;
+    Ok(found.map_or((None, None), |found| (found.backup_at, found.backup_checked_at)))
 }
 
 /// Which sync to start.

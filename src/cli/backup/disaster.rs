@@ -6,6 +6,7 @@ use crate::cli::{offline, output};
 use crate::clock::Clock;
 use crate::config::Storage;
 use crate::databases;
+use crate::files::{remove_file, remove_folder};
 use crate::keyring::Keyring;
 use crate::placement::Servers;
 use anyhow::{Context, ensure};
@@ -14,8 +15,6 @@ use hourbook_store::control::installations::{self, ACTIVE};
 use hourbook_store::control::{nodes, placements};
 use hourbook_store::migrate::with_suffix;
 use std::fs;
-use std::io;
-use std::path::Path;
 
 /// Where the service's files are made before they take the place of the former ones.
 const FILLING: &str = "restoring";
@@ -51,10 +50,7 @@ pub(super) async fn restore_service(
     for path in [databases::keyring_path, databases::control_path] {
         let (fresh, former) = (path(&filling), path(&storage.data_dir));
         for suffix in ["-wal", "-shm"] {
-            match fs::remove_file(with_suffix(&former, suffix)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-                _ => {}
-            }
+            remove_file(&with_suffix(&former, suffix))?;
         }
         fs::File::open(&fresh)?.sync_all()?;
         fs::rename(&fresh, &former)?;
@@ -62,13 +58,6 @@ pub(super) async fn restore_service(
     fs::File::open(&storage.data_dir)?.sync_all()?;
     remove_folder(&filling)?;
     Ok(restored)
-}
-
-fn remove_folder(folder: &Path) -> anyhow::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
-    }
 }
 
 /// Restores every tenant's newest backup into a new database. One whose database survived on its server keeps it: the

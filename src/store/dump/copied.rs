@@ -61,8 +61,9 @@ pub(crate) fn each<T: Table>(
 ) -> Result<()> {
     let told = tell_all::<T>(conn, tell);
     // Whatever of the copy was not read goes before the next query, which would else be refused.
-    conn.batch_execute("SELECT 1")?;
-    told
+    let drained = conn.batch_execute("SELECT 1");
+    told?;
+    Ok(drained?)
 }
 
 fn tell_all<T: Table>(
