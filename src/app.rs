@@ -1,15 +1,18 @@
 //! [`App`]: everything that is built once at start and shared by web and jobs.
 
 use crate::auth::connect::keys::InstallKeys;
+use crate::auth::forge::keys::KeySet;
 use crate::auth::permission::Permissions;
 use crate::backup::vault::Vault;
 use crate::clock::{Clock, ClockChecks};
 use crate::config::Config;
 use crate::databases;
 use crate::jira::client::{self, Jira};
+use crate::jira::system_tokens::SystemTokens;
 use crate::jobs::Wake;
 use crate::keyring::Keyring;
 use crate::licence::Licences;
+use crate::lifecycle::forge::Links;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
@@ -61,6 +64,10 @@ pub struct App {
     pub jira: Arc<Jira>,
     /// Keys that prove lifecycle calls.
     pub install_keys: InstallKeys,
+    /// Keys that prove calls of Forge, where the app is registered with it.
+    pub forge_keys: Option<KeySet>,
+    /// Installations of Forge that spoke of late.
+    pub forge_links: Links,
     /// What people may see, remembered briefly.
     pub permissions: Permissions,
     /// Worklogs as reports read them.
@@ -121,6 +128,7 @@ impl App {
         let nodes = Arc::new(Nodes::new(shared));
         let preparing = Arc::clone(&servers);
         tokio::task::spawn_blocking(move || preparing.prepare()).await?;
+        let system_tokens = Arc::<SystemTokens>::default();
         let tenants = Tenants::new(Settings {
             control: Arc::clone(&control),
             keyring: Arc::clone(&keyring),
@@ -130,11 +138,15 @@ impl App {
             backups: config.backups.clone(),
             clock: clock.clone(),
             region: config.region.clone(),
+            api_url: config.api_url.clone(),
+            system_tokens: Arc::clone(&system_tokens),
             data_dir,
             most_open: config.tuning.open_tenants,
         })?;
         let metrics = Arc::new(Metrics::new());
         let http = client::http_client(config.tuning.jira_timeout)?;
+        let jira = Jira::new(http.clone(), &config, clock.clone(), Arc::clone(&metrics), system_tokens);
+        let forge_keys = config.forge.as_ref().map(|forge| KeySet::new(http.clone(), &forge.keys_url));
         Ok(Arc::new(Self {
             control,
             keyring,
@@ -143,8 +155,10 @@ impl App {
             nodes,
             inbox,
             tenants,
-            jira: Arc::new(Jira::new(http.clone(), &config, clock.clone(), Arc::clone(&metrics))),
+            jira: Arc::new(jira),
             install_keys: InstallKeys::new(http, &config.connect_keys_url),
+            forge_keys,
+            forge_links: Links::default(),
             permissions: Permissions::default(),
             projections: Projections::new(config.report_memory),
             counting: Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),

@@ -2,8 +2,10 @@
 //!
 //! The names are a contract with outside tools; `deploy/env.example` documents each and a test compares both.
 
+mod forge;
 mod storage;
 
+pub use forge::Forge;
 pub use storage::{Shared, Storage, TenantServer};
 
 use crate::backup::Backups;
@@ -37,6 +39,12 @@ pub const VARIABLES: &[&str] = &[
     "HOURBOOK_CONNECT_KEYS_URL",
     "HOURBOOK_OAUTH_URL",
     "HOURBOOK_CONNECT_HOST_SCRIPT",
+    "HOURBOOK_FORGE_APP_ID",
+    "HOURBOOK_FORGE_KEYS_URL",
+    "HOURBOOK_FORGE_ENVIRONMENTS",
+    "HOURBOOK_FORGE_ORIGINS",
+    "HOURBOOK_FORGE_UNINSTALL_MINUTES",
+    "HOURBOOK_API_URL",
     "HOURBOOK_ALLOWED_SITES",
     "HOURBOOK_INCREMENTAL_SECS",
     "HOURBOOK_POINTS_PER_HOUR",
@@ -86,6 +94,11 @@ pub struct Config {
     pub oauth_url: String,
     /// `HOURBOOK_CONNECT_HOST_SCRIPT`: the bridge to Jira that pages load.
     pub connect_host_script: String,
+    /// What there is of Forge; `None` where the app is not registered with it.
+    pub forge: Option<Forge>,
+    /// `HOURBOOK_API_URL`: Atlassian's gateway. Sites are at `/ex/jira/<cloudId>` below it, reports about accounts go to
+    /// `/app/report-accounts/`.
+    pub api_url: String,
     /// `HOURBOOK_ALLOWED_SITES`.
     pub allowed_sites: AllowedSites,
     /// `HOURBOOK_INCREMENTAL_SECS`: seconds between incremental syncs.
@@ -340,6 +353,8 @@ impl Config {
             "https://connect-cdn.atl-paas.net/all.js",
             public_url,
         );
+        let forge = reader.forge();
+        let api_url = reader.parsed("HOURBOOK_API_URL", "https://api.atlassian.com", origin);
         let allowed_sites = reader.parsed("HOURBOOK_ALLOWED_SITES", "*.atlassian.net", AllowedSites::parse);
         let incremental_secs =
             reader.parsed("HOURBOOK_INCREMENTAL_SECS", "900", |text| number(text, 1, 86_400));
@@ -365,6 +380,8 @@ impl Config {
             connect_keys_url: connect_keys_url?,
             oauth_url: oauth_url?,
             connect_host_script: connect_host_script?,
+            forge,
+            api_url: api_url?,
             allowed_sites: allowed_sites?,
             incremental_secs: incremental_secs?,
             points_per_hour: points_per_hour?,

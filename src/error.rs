@@ -65,6 +65,11 @@ impl AppError {
         }
     }
 
+    /// What the framework refuses before a handler runs.
+    pub fn from_status(status: StatusCode) -> Self {
+        Self::new(status, "refused", status.canonical_reason().unwrap_or("The request was refused."))
+    }
+
     /// 400: a field or parameter does not have the form or range it should have.
     pub fn invalid(field: &str, code: &str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, detail).on(field)
@@ -160,6 +165,33 @@ impl AppError {
     }
 }
 
+impl AppError {
+    /// The same for Forge: 401 says there that the token is bad and nothing else, and bodies are JSON
+    /// (<https://developer.atlassian.com/platform/forge/remote/essentials/>).
+    pub fn for_forge(&self) -> HttpResponse {
+        let mut error = self.clone();
+        let of_token = ["token_missing", "token_refused"].contains(&error.code());
+        if error.status == StatusCode::UNAUTHORIZED && !of_token {
+            error.status = StatusCode::FORBIDDEN;
+            error.problem.status = error.status.as_u16();
+            error.problem.title = error.status.canonical_reason().unwrap_or("Error").into();
+        }
+        error.answer("application/json")
+    }
+
+    fn answer(&self, media_type: &'static str) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        if let Some(secs) = self.retry_after_secs {
+            response.insert_header((RETRY_AFTER, secs.to_string()));
+        }
+        // Serialising by hand keeps the media type, which `.json()` would replace.
+        match serde_json::to_string(&self.problem) {
+            Ok(body) => response.content_type(media_type).body(body),
+            Err(_) => response.finish(),
+        }
+    }
+}
+
 impl fmt::Display for AppError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.problem.status, self.problem.code)
@@ -174,15 +206,7 @@ impl ResponseError for AppError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status);
-        if let Some(secs) = self.retry_after_secs {
-            response.insert_header((RETRY_AFTER, secs.to_string()));
-        }
-        // Serialising by hand keeps the media type, which `.json()` would replace.
-        match serde_json::to_string(&self.problem) {
-            Ok(body) => response.content_type("application/problem+json").body(body),
-            Err(_) => response.finish(),
-        }
+        self.answer("application/problem+json")
     }
 }
 
@@ -224,6 +248,16 @@ impl From<JiraError> for AppError {
                 "jira_forbidden",
                 "Jira does not allow this for your account. Ask an admin of the project for the permission.",
             ),
+            // Pages ask again in a way that brings the token: see `frontend/src/host/forge.ts`.
+            JiraError::NoUserToken => Self::forbidden(
+                "user_token_missing",
+                "This has to be asked of Jira as you, and the request did not bring what that needs.",
+            ),
+            JiraError::NoSystemToken => Self::unavailable(
+                "system_token_missing",
+                "Hourbook waits for Jira to let it in again, which happens within minutes. Try again then.",
+            )
+            .after(60),
             JiraError::NotFound(reason) => Self::not_found("jira_not_found", reason.text),
             JiraError::TooLarge(reason) => Self::too_large("jira_limit", reason.text),
             JiraError::RateLimited { wait_secs } => Self::unavailable(

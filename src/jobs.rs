@@ -35,6 +35,8 @@ pub enum Kind {
     SyncReconcile,
     /// Reads what webhooks did not carry.
     Complete,
+    /// Reads worklogs that the copy does not have yet. The subject is their ids, with commas between.
+    Fetch,
     /// Asks again for worklogs that are hidden.
     Recheck,
     /// An issue went: its worklogs go too. The subject is the issue's id.
@@ -43,6 +45,8 @@ pub enum Kind {
     ProjectGone,
     /// A project is back: its worklogs are read again. The subject is the project's id.
     ProjectRestored,
+    /// Reports accounts to Atlassian, and follows what it says of them.
+    Accounts,
     /// A site refused us: does it let us in again?
     Probe,
     /// A backup of a tenant, read back by the month.
@@ -67,15 +71,17 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::SyncFull,
         Self::SyncIncremental,
         Self::SyncReconcile,
         Self::Complete,
+        Self::Fetch,
         Self::Recheck,
         Self::IssueGone,
         Self::ProjectGone,
         Self::ProjectRestored,
+        Self::Accounts,
         Self::Probe,
         Self::Backup,
         Self::Restore,
@@ -95,8 +101,10 @@ impl Kind {
             Self::SyncIncremental => "sync.incremental",
             Self::SyncReconcile => "sync.reconcile",
             Self::Complete => "complete",
+            Self::Fetch => "fetch",
             Self::Recheck => "recheck",
             Self::IssueGone => "issue.gone",
+            Self::Accounts => "accounts",
             Self::Probe => "probe",
             Self::ProjectGone => "project.gone",
             Self::ProjectRestored => "project.restored",
@@ -119,8 +127,9 @@ impl Kind {
             Self::SyncFull | Self::SyncIncremental | Self::SyncReconcile | Self::Restore | Self::Move => {
                 "sync"
             }
-            Self::Complete | Self::Recheck => "complete",
+            Self::Complete | Self::Fetch | Self::Recheck => "complete",
             Self::IssueGone | Self::ProjectGone | Self::ProjectRestored => "project",
+            Self::Accounts => "accounts",
             Self::Probe => "probe",
             Self::Backup | Self::Export | Self::Drill | Self::Reseal => "backup",
             Self::SystemBackup | Self::Rewrap => "system",
@@ -130,6 +139,19 @@ impl Kind {
 
     /// Kinds that may take hours: they never get all the slots.
     pub const LONG: [Self; 2] = [Self::SyncFull, Self::SyncReconcile];
+
+    /// Kinds that keep the copy in step with Jira: they end some time after the licence.
+    pub fn is_sync(self) -> bool {
+        matches!(
+            self,
+            Self::SyncFull
+                | Self::SyncIncremental
+                | Self::SyncReconcile
+                | Self::Complete
+                | Self::Fetch
+                | Self::Recheck
+        )
+    }
 
     /// Kinds that are of no tenant: their jobs have an empty one.
     pub fn is_of_the_system(self) -> bool {

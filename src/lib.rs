@@ -2,6 +2,7 @@
 //!
 //! `src/ARCHITECTURE.md` is the map.
 
+pub mod accounts;
 pub mod alarm;
 pub mod app;
 pub mod auth;

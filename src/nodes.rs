@@ -217,6 +217,9 @@ async fn take_in(app: &App, notice: &Notice) {
             app.projections.forget(tenant_id);
             app.tenants.set_aside(tenant_id);
         }
+        // Read with the token when it is asked for next.
+        Some(What::Token) => app.tenants.forget(subject),
+        Some(What::Licence) => app.licences.forget(tenant_id),
         Some(What::Permissions) => {
             app.facts.all_changed(tenant_id);
             app.permissions.all_changed(tenant_id, notice.posted_at);

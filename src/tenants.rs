@@ -2,15 +2,21 @@
 //!
 //! A [`Tenant`] is obtained from a proved token or a job; only with one can its database be opened.
 
+mod secrets;
+
+pub use secrets::{reseal_password, reseal_token, seal_password, seal_secret, seal_token};
+
 use crate::backup::{self, Backups, vault::Vault};
 use crate::clock::Clock;
-use crate::jira::client::Site;
+use crate::jira::site::{Shared, Site};
+use crate::jira::system_tokens::{SystemToken, SystemTokens};
 use crate::keyring::Keyring;
 use crate::nodes::Nodes;
 use crate::placement::Servers;
 use crate::worklogs::intent::Turns;
-use hourbook_crypto::tenant::{Field, Place, TenantCipher};
+use hourbook_crypto::tenant::TenantCipher;
 use hourbook_store::conn::{Conn, Db, blocking};
+use hourbook_store::control::forge::{self, ForgeInstallation};
 use hourbook_store::control::installations::{self, ACTIVE, CLOSED, Installation};
 use hourbook_store::control::placements::{self, Hold, Placement, QUARANTINE};
 use hourbook_store::error::{Error, Result};
@@ -20,6 +26,7 @@ use hourbook_store::tenant::TenantDb;
 use hourbook_store::tenant::fences::Fence;
 use parking_lot::{Mutex, RwLock};
 use secrecy::SecretString;
+use secrets::{password_place, secret_place, text, token_place};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,8 +59,10 @@ pub struct Tenant {
     pub active: bool,
     /// Why it is suspended, if it is.
     pub state_reason: Option<String>,
-    /// The shared secret as it is stored: another after each renewal of the installation.
-    pub sealed_secret: Vec<u8>,
+    /// Connect's shared secret as it is stored: another after each renewal of the installation.
+    pub sealed_secret: Option<Vec<u8>>,
+    /// The installation of Forge that is in use, if there is one.
+    pub forge_installation: Option<String>,
     /// Of a piece of work: what it writes is refused once another node has taken it over.
     pub fence: Option<Fence>,
     region: String,
@@ -66,12 +75,28 @@ impl Tenant {
         Self { fence, ..self.clone() }
     }
 
-    /// Whether nothing has happened to the installation since this was read: each renewal seals the secret anew.
-    fn is_as_in(&self, installation: &Installation) -> bool {
+    /// Whether nothing has happened to the installation since this was read: each renewal seals the secret anew, and
+    /// each of Forge has another id.
+    fn is_as_in(&self, Known { installation, forge }: &Known) -> bool {
         self.id == installation.tenant_id
             && self.active == (installation.state == ACTIVE)
             && self.state_reason == installation.state_reason
-            && Some(&self.sealed_secret) == installation.shared_secret.as_ref()
+            && self.sealed_secret == installation.shared_secret
+            && self.forge_installation.as_ref() == forge.as_ref().map(|forge| &forge.installation_id)
+    }
+}
+
+/// An installation as the control database has it.
+struct Known {
+    installation: Installation,
+    forge: Option<ForgeInstallation>,
+}
+
+impl Known {
+    fn of(conn: &mut Conn, found: Option<Installation>) -> Result<Option<Self>> {
+        let Some(installation) = found else { return Ok(None) };
+        let forge = forge::current_of(conn, &installation.tenant_id)?;
+        Ok(Some(Self { installation, forge }))
     }
 }
 
@@ -90,6 +115,8 @@ pub struct Tenants {
     backups: Backups,
     clock: Clock,
     region: String,
+    api_url: String,
+    system_tokens: Arc<SystemTokens>,
     folder: PathBuf,
     template: PathBuf,
     most_open: usize,
@@ -120,6 +147,10 @@ pub struct Settings {
     pub clock: Clock,
     /// Tenants of another region are refused.
     pub region: String,
+    /// Atlassian's gateway, below which sites of Forge are.
+    pub api_url: String,
+    /// Where tokens of Forge are kept in clear.
+    pub system_tokens: Arc<SystemTokens>,
     /// Folder of all data.
     pub data_dir: PathBuf,
     /// Databases that are open at once.
@@ -131,73 +162,39 @@ pub fn folder(data_dir: &Path, tenant_id: &str) -> PathBuf {
     data_dir.join("tenants").join(tenant_id)
 }
 
-/// Where a shared secret is bound to.
-fn secret_place() -> Place<'static> {
-    Place { field: Field::SharedSecret, row: b"" }
-}
-
-/// Seals a shared secret.
-pub fn seal_secret(cipher: &TenantCipher, secret: &str) -> Vec<u8> {
-    cipher.seal(secret_place(), secret.as_bytes())
-}
-
 fn frame_ancestors(installation: &Installation) -> Vec<String> {
     let mut origins = vec![installation.base_url.clone(), installation.display_url.clone()];
     origins.dedup();
     origins
 }
 
-/// Where the password of a database's role is bound to.
-fn password_place(database: &str) -> Place<'_> {
-    Place { field: Field::DatabasePassword, row: database.as_bytes() }
-}
-
-/// Seals the password of a database's role.
-pub fn seal_password(cipher: &TenantCipher, database: &str, password: &str) -> Vec<u8> {
-    cipher.seal(password_place(database), password.as_bytes())
-}
-
-/// Seals the password of a tenant's database anew, under the newest version of its key.
-///
-/// # Errors
-/// When it does not open, or the control database fails.
-pub fn reseal_password(conn: &mut Conn, cipher: &TenantCipher, tenant_id: &str) -> Result<()> {
-    let Some(placement) = placements::find(conn, tenant_id)? else { return Ok(()) };
-    let Some(sealed) = &placement.password else { return Ok(()) };
-    let at = password_place(&placement.database_name);
-    let fresh = cipher.seal(at, &cipher.open(at, sealed)?);
-    placements::put(conn, &Placement { password: Some(fresh), ..placement.clone() })
-}
-
 /// Opens the secrets of an installation.
-fn unlock(installation: &Installation, cipher: TenantCipher) -> Result<Tenant> {
-    let missing = || Error::Corrupt("an open installation without a secret".into());
+fn unlock(known: &Known, cipher: TenantCipher, api_url: &str) -> Result<Tenant> {
+    let Known { installation, forge } = known;
     let cipher = Arc::new(cipher);
-    let open = |sealed: &[u8]| -> Result<SecretString> {
-        let bytes = cipher.open(secret_place(), sealed)?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| missing())?;
-        Ok(SecretString::from(text.to_owned()))
-    };
-    let secret = open(installation.shared_secret.as_ref().ok_or_else(missing)?)?;
+    let open = |sealed: &[u8]| text(&cipher.open(secret_place(), sealed)?);
+    let secret = installation.shared_secret.as_ref().map(|sealed| open(sealed)).transpose()?;
     let previous_secret = match (&installation.previous_secret, installation.previous_secret_until) {
         (Some(sealed), Some(until)) => Some((open(sealed)?, until)),
         _ => None,
     };
+    let oauth_client_id = installation.oauth_client_id.clone();
     Ok(Tenant {
         id: installation.tenant_id.clone(),
         client_key: installation.client_key.clone(),
         site: Arc::new(Site {
             tenant_id: installation.tenant_id.clone(),
             base_url: installation.base_url.clone(),
-            secret,
-            oauth_client_id: installation.oauth_client_id.clone(),
+            connect: secret.map(|secret| Shared { secret, oauth_client_id }),
+            gateway: forge.as_ref().map(|forge| format!("{api_url}/ex/jira/{}", forge.cloud_id)),
         }),
         previous_secret,
         frame_ancestors: frame_ancestors(installation),
         cipher,
         active: installation.state == ACTIVE,
         state_reason: installation.state_reason.clone(),
-        sealed_secret: installation.shared_secret.clone().unwrap_or_default(),
+        sealed_secret: installation.shared_secret.clone(),
+        forge_installation: forge.as_ref().map(|forge| forge.installation_id.clone()),
         fence: None,
         region: installation.region.clone(),
     })
@@ -222,6 +219,8 @@ impl Tenants {
             backups: settings.backups,
             clock: settings.clock,
             region: settings.region,
+            api_url: settings.api_url,
+            system_tokens: settings.system_tokens,
             folder,
             template,
             most_open: settings.most_open,
@@ -261,23 +260,27 @@ impl Tenants {
 
     async fn read(&self, client_key: &str, epoch: u64) -> Result<Option<Arc<Tenant>>> {
         let key = client_key.to_owned();
-        let found = self.control.read(move |conn| installations::open_by_client_key(conn, &key)).await?;
-        match found {
-            Some(installation) => self.remember(installation, epoch).await,
+        let found = self.control.read(move |conn| {
+            let found = installations::open_by_client_key(conn, &key)?;
+            Known::of(conn, found)
+        });
+        match found.await? {
+            Some(known) => self.remember(known, epoch).await,
             None => Ok(None),
         }
     }
 
-    async fn remember(&self, installation: Installation, epoch: u64) -> Result<Option<Arc<Tenant>>> {
+    async fn remember(&self, known: Known, epoch: u64) -> Result<Option<Arc<Tenant>>> {
         // Without a key it is closed, whatever is still written about it.
-        let Some(cipher) = self.keyring.cipher(&installation.tenant_id).await? else { return Ok(None) };
-        let tenant = Arc::new(unlock(&installation, cipher)?);
+        let Some(cipher) = self.keyring.cipher(&known.installation.tenant_id).await? else { return Ok(None) };
+        let tenant = Arc::new(unlock(&known, cipher, &self.api_url)?);
+        self.offer_token(&tenant, &known)?;
         let mut remembered = self.remembered.lock();
         if remembered.0 == epoch {
             if remembered.1.len() >= REMEMBERED {
                 remembered.1.clear();
             }
-            remembered.1.insert(installation.client_key, Arc::clone(&tenant));
+            remembered.1.insert(known.installation.client_key, Arc::clone(&tenant));
         }
         Ok(Some(tenant))
     }
@@ -288,15 +291,35 @@ impl Tenants {
     /// When the control database fails or a key does not open.
     pub async fn by_id(&self, tenant_id: &str) -> Result<Option<Arc<Tenant>>> {
         let (id, epoch) = (tenant_id.to_owned(), self.remembered.lock().0);
-        let found = self.control.read(move |conn| installations::find(conn, &id)).await?;
-        let Some(installation) = found.filter(|found| found.state != CLOSED) else { return Ok(None) };
+        let found = self.control.read(move |conn| {
+            let found = installations::find(conn, &id)?.filter(|found| found.state != CLOSED);
+            Known::of(conn, found)
+        });
+        let Some(now) = found.await? else { return Ok(None) };
         // A job may run before this node hears of what enqueued it: taken for suspended, it would end without a word.
-        let trusted = |known: &&Arc<Tenant>| known.is_as_in(&installation) && self.nodes.is_current();
-        let known = self.remembered.lock().1.get(&installation.client_key).filter(trusted).map(Arc::clone);
+        let trusted = |known: &&Arc<Tenant>| known.is_as_in(&now) && self.nodes.is_current();
+        let known =
+            self.remembered.lock().1.get(&now.installation.client_key).filter(trusted).map(Arc::clone);
         match known {
-            Some(tenant) => Ok(Some(tenant)),
-            None => self.remember(installation, epoch).await,
+            Some(tenant) => {
+                self.offer_token(&tenant, &now)?;
+                Ok(Some(tenant))
+            }
+            None => self.remember(now, epoch).await,
         }
+    }
+
+    /// Takes in a token of Forge that came to another node, or before this one was started.
+    fn offer_token(&self, tenant: &Tenant, known: &Known) -> Result<()> {
+        let Some(forge) = &known.forge else { return Ok(()) };
+        let (Some(sealed), Some(until)) = (&forge.system_token, forge.system_token_until) else {
+            return Ok(());
+        };
+        if self.system_tokens.until(&tenant.id).is_none_or(|newest| newest < until) {
+            let token = text(&tenant.cipher.open(token_place(&forge.installation_id), sealed)?)?;
+            self.system_tokens.offer(&tenant.id, SystemToken { token, until });
+        }
+        Ok(())
     }
 
     /// The tenant's database, opened or made if need be.

@@ -4,6 +4,7 @@ pub mod assets;
 pub mod descriptor;
 pub mod exports;
 pub mod extract;
+pub mod forge;
 pub mod health;
 pub mod lifecycle;
 pub mod me;

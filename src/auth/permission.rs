@@ -194,7 +194,7 @@ pub async fn restricted_visible(
     let when = (now, freshness.ms());
     let sorted = app.permissions.sort(caller, ids.iter().copied(), Question::Restricted, when);
     let mut visible = sorted.allowed;
-    let jira = app.jira.as_user(&caller.tenant.site, Class::Read, &caller.account_id, Scopes::Read);
+    let jira = caller.in_person(&app.jira, Class::Read, Scopes::Read);
     for some in sorted.unknown.chunks(LIST_MAX) {
         let returned: HashSet<i64> = match jira.worklogs_by_id(some).await {
             Ok(worklogs) => worklogs.into_iter().map(|worklog| worklog.id).collect(),

@@ -32,6 +32,9 @@ pub fn tenants(
         backups: backups.clone(),
         clock: Clock::system(),
         region: String::new(),
+        // Nobody calls Jira.
+        api_url: String::new(),
+        system_tokens: Arc::default(),
         data_dir: storage.data_dir.clone(),
         most_open: 1,
     })?)

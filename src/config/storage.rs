@@ -146,7 +146,7 @@ impl Reader<'_> {
         })
     }
 
-    fn optional<T, E: std::fmt::Display>(
+    pub(super) fn optional<T, E: std::fmt::Display>(
         &mut self,
         name: &str,
         parse: impl Fn(&str) -> Result<T, E>,

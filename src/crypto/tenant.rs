@@ -27,16 +27,19 @@ pub enum Field {
     SavedReport,
     /// The password of the role that may use the tenant's database.
     DatabasePassword,
+    /// Forge's token for acting as the app.
+    SystemToken,
 }
 
 impl Field {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Comment,
         Self::TagName,
         Self::Event,
         Self::SharedSecret,
         Self::SavedReport,
         Self::DatabasePassword,
+        Self::SystemToken,
     ];
 
     /// Table and column: bound to the record, and the purpose of the subkey.
@@ -48,6 +51,7 @@ impl Field {
             Self::SharedSecret => "installations.shared_secret",
             Self::SavedReport => "saved_reports.definition",
             Self::DatabasePassword => "placements.password",
+            Self::SystemToken => "forge_installations.system_token",
         }
     }
 }

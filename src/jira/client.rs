@@ -1,9 +1,12 @@
 //! One call to Jira: signed, metered, tried again where that is safe.
 
+use super::call::{Answer, Call};
 use super::error::{JiraError, Reason};
 use super::meter::{Admission, Ask, Class, Meter};
 use super::retry::{self, Throttle};
 use super::sign::{self, Scopes, UserTokens};
+use super::site::{Acting, Shared, Site};
+use super::system_tokens::{SystemToken, SystemTokens};
 use crate::alarm::Alarm;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -12,8 +15,8 @@ use crate::sites::AllowedSites;
 use crate::tls;
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
+use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, LOCATION};
-use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,16 +29,16 @@ const MAX_ANSWER: usize = 64 * 1024 * 1024;
 /// Clocks that differ by less are taken as equal: a `Date` header has whole seconds and travels for a while, ms.
 const SAME_TIME_MS: i64 = 5_000;
 
-/// A Jira site and what proves us to it.
-pub struct Site {
-    /// The installation.
-    pub tenant_id: String,
-    /// Origin of the REST API, an allowed one.
-    pub base_url: String,
-    /// The secret shared with Jira.
-    pub secret: SecretString,
-    /// Client id for acting as people.
-    pub oauth_client_id: Option<String>,
+/// One way of making a call.
+enum Way<'a> {
+    /// As the app, each request signed.
+    Signed(&'a Shared),
+    /// As the app, by the token that Forge gave.
+    System(&'a str, SystemToken),
+    /// As a person, by a granted token.
+    Granted(&'a Shared, &'a str, Scopes),
+    /// As a person, by their own token.
+    Person(&'a str, &'a SecretString),
 }
 
 /// What all calls share.
@@ -43,10 +46,13 @@ pub struct Jira {
     pub(super) http: reqwest::Client,
     pub(super) clock: Clock,
     pub(super) oauth_url: String,
+    api_url: String,
     /// API points.
     pub meter: Meter,
     /// Tokens of people.
     pub user_tokens: UserTokens,
+    /// Tokens of the app from Forge.
+    pub system_tokens: Arc<SystemTokens>,
     app_key: String,
     allowed_sites: AllowedSites,
     /// By how much the clocks of sites are ahead of ours, ms, by tenant.
@@ -71,13 +77,21 @@ pub fn http_client(timeout: Duration) -> Result<reqwest::Client, reqwest::Error>
 
 impl Jira {
     /// From the configuration.
-    pub fn new(http: reqwest::Client, config: &Config, clock: Clock, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        http: reqwest::Client,
+        config: &Config,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        system_tokens: Arc<SystemTokens>,
+    ) -> Self {
         Self {
             http,
             clock,
             oauth_url: config.oauth_url.clone(),
+            api_url: config.api_url.clone(),
             meter: Meter::new(config.points_per_hour, config.calls_per_second),
             user_tokens: UserTokens::new(),
+            system_tokens,
             app_key: config.app_key.clone(),
             allowed_sites: config.allowed_sites.clone(),
             skews: Mutex::default(),
@@ -97,15 +111,17 @@ impl Jira {
         site: &Arc<Site>,
         class: Class,
         account_id: &str,
+        acting: &Acting,
         scopes: Scopes,
     ) -> SiteClient {
-        let actor = Actor::User { account_id: account_id.to_owned(), scopes };
+        let actor = Actor::User { account_id: account_id.to_owned(), acting: acting.clone(), scopes };
         SiteClient { jira: Arc::clone(self), site: Arc::clone(site), actor, class }
     }
 
     /// Forgets everything remembered of a tenant.
     pub fn forget(&self, tenant_id: &str) {
         self.user_tokens.forget(tenant_id);
+        self.system_tokens.forget(tenant_id);
         self.meter.forget(tenant_id);
         self.skews.lock().remove(tenant_id);
     }
@@ -113,6 +129,7 @@ impl Jira {
     /// Forgets tokens of all people: what is known of quotas and clocks still holds.
     pub fn forget_all(&self) {
         self.user_tokens.forget_all();
+        self.system_tokens.forget_all();
     }
 
     /// By how much a site's clock is ahead of ours, ms, as it last said; 0 where they agree or nothing is known.
@@ -143,7 +160,7 @@ impl Jira {
 #[derive(Clone)]
 enum Actor {
     App,
-    User { account_id: String, scopes: Scopes },
+    User { account_id: String, acting: Acting, scopes: Scopes },
 }
 
 /// A way to one site, as the app or as a person.
@@ -153,109 +170,6 @@ pub struct SiteClient {
     site: Arc<Site>,
     actor: Actor,
     class: Class,
-}
-
-/// One call. Paths are built from numbers and fixed words, so that nothing in them needs encoding.
-pub struct Call {
-    method: Method,
-    path: String,
-    query: Vec<(&'static str, String)>,
-    body: Option<Bytes>,
-    /// Safe to send again when it is unknown whether it arrived.
-    repeatable: bool,
-    /// Whether it changes an issue.
-    writes: bool,
-}
-
-impl Call {
-    /// A read.
-    pub fn get(path: impl Into<String>) -> Self {
-        Self {
-            method: Method::GET,
-            path: path.into(),
-            query: Vec::new(),
-            body: None,
-            repeatable: true,
-            writes: false,
-        }
-    }
-
-    /// A POST that only reads.
-    pub fn query(path: impl Into<String>, body: &serde_json::Value) -> Self {
-        Self { body: Some(Bytes::from(body.to_string())), method: Method::POST, ..Self::get(path) }
-    }
-
-    /// A write, never sent twice by itself.
-    pub fn write(method: Method, path: impl Into<String>, body: Option<&serde_json::Value>) -> Self {
-        Self {
-            method,
-            body: body.map(|body| Bytes::from(body.to_string())),
-            repeatable: false,
-            writes: true,
-            ..Self::get(path)
-        }
-    }
-
-    /// Adds a query parameter.
-    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.query.push((name, value.into()));
-        self
-    }
-
-    /// What Jira counts together: the method and the path with its ids replaced.
-    fn endpoint(&self) -> String {
-        let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        // The first number is the version of the API.
-        let parts = self.path.split('/').enumerate().map(|(at, part)| match part {
-            id if at > 3 && plain(id) => "{id}",
-            word => word,
-        });
-        format!("{} {}", self.method, parts.collect::<Vec<_>>().join("/"))
-    }
-
-    /// The issue that it changes.
-    fn writes_to(&self) -> Option<i64> {
-        let behind = self.path.split("/issue/").nth(1).filter(|_| self.writes)?;
-        behind.split('/').next()?.parse().ok()
-    }
-
-    /// Path and query as they are sent and signed.
-    fn target(&self) -> String {
-        if self.query.is_empty() {
-            return self.path.clone();
-        }
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(&self.query);
-        format!("{}?{}", self.path, query.finish())
-    }
-}
-
-/// A successful answer.
-pub struct Answer {
-    /// The body.
-    pub body: Bytes,
-    /// Jira's clock, ms, from the `Date` header; it has whole seconds only.
-    pub date_ms: Option<i64>,
-}
-
-impl Answer {
-    /// Reads the body as JSON.
-    ///
-    /// # Errors
-    /// [`JiraError::Unexpected`] names where it does not fit, without the content.
-    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, JiraError> {
-        // Checked once: serde would check each text of a page on its own.
-        let text = std::str::from_utf8(&self.body)
-            .map_err(|_| JiraError::Unexpected("an answer that is not UTF-8".into()))?;
-        serde_json::from_str(text).map_err(|error| {
-            JiraError::Unexpected(format!(
-                "{:?} at line {} column {}",
-                error.classify(),
-                error.line(),
-                error.column()
-            ))
-        })
-    }
 }
 
 /// What one try came to.
@@ -290,14 +204,19 @@ impl SiteClient {
     }
 
     async fn send_with_retries(&self, call: &Call) -> Result<Answer, JiraError> {
-        let mut origin = self.site.base_url.clone();
+        let way = self.way()?;
+        let mut origin = match &way {
+            _ if call.of_cloud => self.jira.api_url.clone(),
+            Way::System(gateway, _) | Way::Person(gateway, _) => (*gateway).to_owned(),
+            Way::Signed(_) | Way::Granted(..) => self.site.base_url.clone(),
+        };
         let mut redirected = false;
         let mut waited = Duration::ZERO;
         let (mut tries, mut time_was_wrong) = (0, false);
         loop {
             self.admit(call, &mut waited).await?;
             tries += 1;
-            let (error, after) = match self.try_once(&origin, call).await? {
+            let (error, after) = match self.try_once(&way, &origin, call).await? {
                 Tried::Done(answer) => return Ok(answer),
                 Tried::Failed(error) => return Err(error),
                 Tried::MovedTo(elsewhere) if !redirected => {
@@ -348,10 +267,42 @@ impl SiteClient {
         }
     }
 
-    async fn try_once(&self, origin: &str, call: &Call) -> Result<Tried, JiraError> {
+    /// The way that there is: for the app Forge's where it holds, because Connect's comes to an end.
+    ///
+    /// # Errors
+    /// [`JiraError::NoSystemToken`], [`JiraError::NoUserToken`]: there is none for now, or in this request.
+    fn way(&self) -> Result<Way<'_>, JiraError> {
+        let site = &self.site;
+        let gateway = site.gateway.as_deref();
+        match &self.actor {
+            Actor::App => {
+                let token = self.jira.system_tokens.get(&site.tenant_id, self.jira.clock.now_ms());
+                match (gateway, token, &site.connect) {
+                    (Some(gateway), Some(token), _) => Ok(Way::System(gateway, token)),
+                    (_, _, Some(shared)) => Ok(Way::Signed(shared)),
+                    (_, _, None) => Err(JiraError::NoSystemToken),
+                }
+            }
+            Actor::User { acting: Acting::Token(token), .. } => {
+                gateway.map(|gateway| Way::Person(gateway, token)).ok_or(JiraError::NoUserToken)
+            }
+            Actor::User { acting: Acting::Granted, account_id, scopes } => match &site.connect {
+                Some(shared) => Ok(Way::Granted(shared, account_id, *scopes)),
+                None => Err(JiraError::NoUserToken),
+            },
+            Actor::User { acting: Acting::Unable, .. } => Err(JiraError::NoUserToken),
+        }
+    }
+
+    /// Whether calls as the app go by Forge.
+    pub fn is_by_forge(&self) -> bool {
+        matches!(self.way(), Ok(Way::System(..)))
+    }
+
+    async fn try_once(&self, way: &Way<'_>, origin: &str, call: &Call) -> Result<Tried, JiraError> {
         let target = call.target();
         let (signed_at, begun) = (self.jira_ms(), Instant::now());
-        let authorization = self.authorization(call, &target).await?;
+        let authorization = self.authorization(way, call, &target).await?;
         let mut request = self
             .jira
             .http
@@ -377,21 +328,45 @@ impl SiteClient {
         if status == StatusCode::UNAUTHORIZED && off.abs() >= SAME_TIME_MS {
             return Ok(Tried::WrongTime);
         }
+        if status == StatusCode::UNAUTHORIZED {
+            self.forget_token(way);
+        }
         Ok(self.judge(call, status, &headers, body))
     }
 
-    async fn authorization(&self, call: &Call, target: &str) -> Result<SecretString, JiraError> {
+    async fn authorization(
+        &self,
+        way: &Way<'_>,
+        call: &Call,
+        target: &str,
+    ) -> Result<SecretString, JiraError> {
         let jira = &self.jira;
-        match &self.actor {
-            Actor::App => {
+        let bearer = |token: &SecretString| SecretString::from(format!("Bearer {}", token.expose_secret()));
+        match way {
+            Way::Signed(shared) => {
                 let now = self.jira_ms().div_euclid(1000);
-                let token = sign::app_token(&self.site, &jira.app_key, call.method.as_str(), target, now)?;
+                let token =
+                    sign::app_token(&shared.secret, &jira.app_key, call.method.as_str(), target, now)?;
                 Ok(SecretString::from(format!("JWT {token}")))
             }
-            Actor::User { account_id, scopes } => {
-                let token = jira.user_tokens.get(jira, &self.site, account_id, *scopes).await?;
-                Ok(SecretString::from(format!("Bearer {}", token.expose_secret())))
+            Way::System(_, system) => Ok(bearer(&system.token)),
+            Way::Granted(shared, account_id, scopes) => {
+                let token = jira.user_tokens.get(jira, &self.site, shared, account_id, *scopes).await?;
+                Ok(bearer(&token))
             }
+            Way::Person(_, token) => Ok(bearer(token)),
+        }
+    }
+
+    /// Jira did not accept what proved the call.
+    fn forget_token(&self, way: &Way<'_>) {
+        let (jira, site) = (&self.jira, &self.site);
+        match way {
+            Way::System(_, token) => {
+                jira.system_tokens.refused(&site.tenant_id, token.until, jira.clock.now_ms());
+            }
+            Way::Granted(_, account_id, scopes) => jira.user_tokens.drop_token(site, account_id, *scopes),
+            Way::Signed(_) | Way::Person(..) => {}
         }
     }
 
@@ -439,15 +414,10 @@ impl SiteClient {
     fn judge(&self, call: &Call, status: StatusCode, headers: &HeaderMap, body: Bytes) -> Tried {
         let reason = |otherwise: &str| Reason::from_body(&body, otherwise);
         match status.as_u16() {
-            200..=299 => Tried::Done(Answer { date_ms: date(headers), body }),
+            200..=299 => Tried::Done(Answer { date_ms: date(headers), headers: headers.clone(), body }),
             301 | 302 | 307 | 308 => self.moved(call, headers),
             400 | 409 | 422 => Tried::Failed(JiraError::BadRequest(reason("Jira refuses the request."))),
-            401 => {
-                if let Actor::User { account_id, scopes } = &self.actor {
-                    self.jira.user_tokens.drop_token(&self.site, account_id, *scopes);
-                }
-                Tried::Failed(JiraError::Unauthorized)
-            }
+            401 => Tried::Failed(JiraError::Unauthorized),
             403 => Tried::Failed(JiraError::Forbidden(reason("Jira does not allow it."))),
             404 | 410 => Tried::Failed(JiraError::NotFound(reason(
                 "The issue or worklog does not exist, you may not see it, or time tracking is switched off.",

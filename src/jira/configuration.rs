@@ -1,6 +1,7 @@
 //! How a site counts time.
 
-use super::client::{Call, SiteClient};
+use super::call::Call;
+use super::client::SiteClient;
 use super::error::JiraError;
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +46,19 @@ struct Options {
     default_unit: Option<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ServerInfo {
+    base_url: String,
+}
+
 impl SiteClient {
+    /// Where people see the site.
+    pub async fn address(&self) -> Result<String, JiraError> {
+        let info: ServerInfo = self.send(&Call::get("/rest/api/3/serverInfo")).await?.json()?;
+        Ok(info.base_url)
+    }
+
     /// The site's time tracking settings, from the configuration that needs no admin right.
     pub async fn time_tracking(&self) -> Result<TimeTracking, JiraError> {
         let configuration: Configuration =

@@ -18,6 +18,12 @@ pub enum JiraError {
     /// 401: our signature or token is not accepted.
     #[error("Jira does not accept our signature")]
     Unauthorized,
+    /// Forge's token for acting as the app has run out, or there was none yet: the next call of Forge brings one.
+    #[error("waits for Forge to bring a token")]
+    NoSystemToken,
+    /// The request brought no token for acting as its person.
+    #[error("the request carries no token of its person")]
+    NoUserToken,
     /// 403: not allowed.
     #[error("Jira forbids it")]
     Forbidden(Reason),

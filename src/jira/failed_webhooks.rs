@@ -1,7 +1,8 @@
 //! Webhooks that Jira could not deliver
 //! (<https://developer.atlassian.com/cloud/jira/platform/rest/v3/api-group-webhooks/#api-rest-api-3-webhook-failed-get>).
 
-use super::client::{Call, SiteClient};
+use super::call::Call;
+use super::client::SiteClient;
 use super::error::JiraError;
 use serde::Deserialize;
 

@@ -1,7 +1,8 @@
 //! Issues: which project each belongs to, what reports group by, and what a search finds. Of all this only the
 //! project's id is ever stored.
 
-use super::client::{Call, SiteClient};
+use super::call::Call;
+use super::client::SiteClient;
 use super::error::JiraError;
 use super::worklogs::numeric_id;
 use serde::Deserialize;

@@ -1,6 +1,7 @@
 //! What a person may do, asked of Jira.
 
-use super::client::{Call, SiteClient};
+use super::call::Call;
+use super::client::SiteClient;
 use super::error::JiraError;
 use serde::Deserialize;
 use serde_json::json;

@@ -1,7 +1,8 @@
 //! What proves us to Jira: a signature per request as the app, a bearer token when acting as a person.
 
-use super::client::{Jira, Site};
+use super::client::Jira;
 use super::error::{JiraError, Reason};
+use super::site::{Shared, Site};
 use crate::auth::connect::qsh;
 use jsonwebtoken::{EncodingKey, Header};
 use moka::sync::Cache;
@@ -46,7 +47,7 @@ struct AppClaims<'a> {
 
 /// A token for exactly this request (<https://developer.atlassian.com/cloud/jira/platform/understanding-jwt-for-connect-apps/>).
 pub fn app_token(
-    site: &Site,
+    secret: &SecretString,
     app_key: &str,
     method: &str,
     target: &str,
@@ -59,7 +60,7 @@ pub fn app_token(
         exp: now_secs + LIFETIME,
         qsh: qsh::hash(method, target, ""),
     };
-    encode(&claims, &site.secret)
+    encode(&claims, secret)
 }
 
 fn encode(claims: &impl Serialize, secret: &SecretString) -> Result<String, JiraError> {
@@ -117,6 +118,7 @@ impl UserTokens {
         &self,
         jira: &Jira,
         site: &Site,
+        shared: &Shared,
         account_id: &str,
         scopes: Scopes,
     ) -> Result<SecretString, JiraError> {
@@ -127,7 +129,7 @@ impl UserTokens {
         {
             return Ok(token);
         }
-        let grant = request(jira, site, account_id, scopes, now).await?;
+        let grant = request(jira, site, shared, account_id, scopes, now).await?;
         let token = SecretString::from(grant.access_token);
         self.tokens.insert(key, (token.clone(), now + grant.expires_in - MARGIN));
         Ok(token)
@@ -149,11 +151,12 @@ impl Default for UserTokens {
 async fn request(
     jira: &Jira,
     site: &Site,
+    shared: &Shared,
     account_id: &str,
     scopes: Scopes,
     now: i64,
 ) -> Result<Grant, JiraError> {
-    let Some(client_id) = &site.oauth_client_id else {
+    let Some(client_id) = &shared.oauth_client_id else {
         return Err(JiraError::Forbidden(Reason {
             text: "This installation of Hourbook may not act for people. Install it again.".into(),
             field: None,
@@ -169,7 +172,7 @@ async fn request(
     };
     let form = [
         ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer".to_owned()),
-        ("assertion", encode(&assertion, &site.secret)?),
+        ("assertion", encode(&assertion, &shared.secret)?),
         ("scope", scopes.text().to_owned()),
     ];
     let response = jira

@@ -1,6 +1,7 @@
 //! People and their groups. Names and zones live in memory only.
 
-use super::client::{Call, SiteClient};
+use super::call::Call;
+use super::client::SiteClient;
 use super::error::JiraError;
 use serde::Deserialize;
 

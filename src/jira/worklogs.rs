@@ -1,6 +1,7 @@
 //! Worklogs in Jira's REST API v3: the feeds, bulk reads, and a person's own writes.
 
-use super::client::{Call, SiteClient};
+use super::call::{Answer, Call};
+use super::client::SiteClient;
 use super::error::JiraError;
 use super::time;
 use reqwest::Method;
@@ -236,7 +237,7 @@ fn of_issue(issue_id: i64) -> Call {
 }
 
 /// Jira did what was asked; if its answer cannot be read, that is no refusal.
-fn written(answer: super::client::Answer) -> Result<RemoteWorklog, JiraError> {
+fn written(answer: Answer) -> Result<RemoteWorklog, JiraError> {
     answer.json().map_err(|error| JiraError::OutcomeUnknown(error.to_string()))
 }
 

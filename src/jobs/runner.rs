@@ -6,7 +6,7 @@ use crate::jira::error::JiraError;
 use crate::sync::feed::jira_cause;
 use crate::task;
 use crate::tenants::Tenant;
-use crate::{backup, config, lifecycle, sync};
+use crate::{accounts, backup, config, licence, lifecycle, sync};
 use anyhow::Context;
 use hourbook_store::control::jobs::{self, Job};
 use hourbook_store::error::Error as StoreError;
@@ -24,6 +24,9 @@ const LONG_AT_ONCE: usize = 5;
 const TRIES: i32 = 12;
 /// Longest pause between two tries, ms.
 const LONGEST_PAUSE_MS: i64 = 15 * 60_000;
+
+/// Pause of a job that waits for Forge to bring a token, ms.
+const TOKEN_PAUSE_MS: i64 = 5 * 60_000;
 
 /// Runs jobs until `stop` is done; what still runs then waits again, for another node or the next start.
 pub async fn run(app: Arc<App>, mut stop: tokio::sync::watch::Receiver<bool>) {
@@ -96,6 +99,9 @@ async fn dispatch(app: &Arc<App>, job: &Job) -> anyhow::Result<()> {
     if !tenant.active {
         return Ok(());
     }
+    if kind.is_sync() && licence::has_lapsed(app, &tenant).await? {
+        return sync::refusal::without_licence(app, &tenant).await;
+    }
     let Err(error) = for_tenant(app, &tenant, kind, &job.subject).await else { return Ok(()) };
     match error.downcast_ref() {
         // Another node has taken over.
@@ -121,6 +127,8 @@ async fn for_tenant(app: &Arc<App>, tenant: &Arc<Tenant>, kind: Kind, subject: &
         Kind::SyncIncremental => sync::run::run(app, tenant, sync::run::Mode::Incremental).await,
         Kind::SyncReconcile => sync::run::run(app, tenant, sync::run::Mode::Reconcile).await,
         Kind::Complete => sync::complete::run(app, tenant).await,
+        Kind::Fetch => sync::complete::fetch(app, tenant, subject).await,
+        Kind::Accounts => accounts::run(app, tenant).await,
         Kind::Recheck => sync::complete::recheck(app, tenant).await,
         Kind::IssueGone => sync::container::issue_gone(app, tenant, subject.parse()?).await,
         Kind::ProjectGone => sync::container::project_gone(app, tenant, subject.parse()?).await,
@@ -161,8 +169,9 @@ async fn settle(app: &App, job: &Job, result: anyhow::Result<()>) {
             let text = format!("{error:#}");
             // A wipe is never given up, nor what only waits for its quota or database; everything else comes back by
             // schedule.
-            let waits = matches!(jira_cause(&error), Some(JiraError::RateLimited { .. }))
-                || matches!(error.downcast_ref(), Some(StoreError::Held | StoreError::Unavailable(_)));
+            let waits =
+                matches!(jira_cause(&error), Some(JiraError::RateLimited { .. } | JiraError::NoSystemToken))
+                    || matches!(error.downcast_ref(), Some(StoreError::Held | StoreError::Unavailable(_)));
             if job.attempts >= TRIES && kind != Kind::Wipe.name() && !waits {
                 tracing::error!(error = text, "job given up");
                 app.metrics.jobs.with_label_values(&[kind, "failed"]).inc();
@@ -183,6 +192,10 @@ async fn settle(app: &App, job: &Job, result: anyhow::Result<()>) {
 fn pause_ms(app: &App, attempts: i32, error: &anyhow::Error) -> i64 {
     if let Some(JiraError::RateLimited { wait_secs }) = jira_cause(error) {
         return wait_secs.saturating_mul(1000);
+    }
+    // The next token lets it go on at once.
+    if matches!(jira_cause(error), Some(JiraError::NoSystemToken)) {
+        return TOKEN_PAUSE_MS;
     }
     let base = i64::try_from(app.config.tuning.retry_base.as_millis()).unwrap_or(2000);
     let doublings = u32::try_from(attempts.clamp(1, 16) - 1).unwrap_or(0);

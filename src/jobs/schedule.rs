@@ -1,10 +1,11 @@
 //! What is due by the clock: incremental syncs, reconciliation, housekeeping.
 
 use super::{Kind, enqueue};
+use crate::accounts;
 use crate::alarm::{self, Alarm};
 use crate::app::App;
 use crate::backup;
-use crate::lifecycle::{forget, suspend, uninstalled};
+use crate::lifecycle::{forge, forget, suspend, uninstalled};
 use crate::reports::export::stored;
 use anyhow::Context;
 use hourbook_store::conn::Conn;
@@ -62,6 +63,9 @@ async fn enqueue_due(app: &Arc<App>) {
     if let Err(error) = suspend::enqueue_due(app).await {
         tracing::error!(error = format!("{error:#}"), "suspended installations could not be looked at");
     }
+    if let Err(error) = forge::close_leaving(app).await {
+        tracing::error!(error = format!("{error:#}"), "removed installations could not be closed");
+    }
     let now = app.clock.now_ms();
     let (secs, backups) = (app.config.incremental_secs, app.config.backups.clone());
     // Found, planned anew and enqueued in one transaction: whatever nodes there are, a turn comes once.
@@ -71,6 +75,11 @@ async fn enqueue_due(app: &Arc<App>) {
             let next = backup::tenant::next_night(&backups, &tenant_id, now);
             installations::schedule_backup(conn, &tenant_id, next)?;
             jobs::enqueue(conn, &Kind::Backup.for_tenant(&tenant_id, "", now), now)?;
+            enqueued += 1;
+        }
+        for tenant_id in installations::accounts_due(conn, now)? {
+            installations::schedule_accounts(conn, &tenant_id, now + DAY_MS)?;
+            jobs::enqueue(conn, &Kind::Accounts.for_tenant(&tenant_id, "", now), now)?;
             enqueued += 1;
         }
         for turn in installations::due(conn, now)? {
@@ -127,7 +136,9 @@ pub async fn tidy(app: &Arc<App>) {
     });
     told("jobs", pruned.await.map(drop).map_err(Into::into));
     told("closings", uninstalled::finish(app).await.map_err(Into::into));
+    told("silent installations", forge::suspend_silent(app).await);
     told("account information", forget::run(app).await.map(drop));
+    told("accounts", accounts::tidy(app).await);
     told("system backups", system_backups(app, now).await);
     told("exports", stored::tidy(app, now).await.map(drop));
     told("alarms", backup_alarms(app, now).await);

@@ -4,7 +4,7 @@
 use crate::app::App;
 use crate::backup;
 use crate::jobs::Kind;
-use hourbook_store::control::{installations, jobs, notices, receipts};
+use hourbook_store::control::{forge, installations, jobs, licences, notices, receipts};
 
 /// How long account information stays, ms.
 pub const ACCOUNT_KEPT_MS: i64 = 30 * 86_400_000;
@@ -29,6 +29,8 @@ pub async fn run(app: &App) -> anyhow::Result<usize> {
                 }
                 jobs::delete_all(conn, &id)?;
                 notices::forget(conn, &id)?;
+                forge::remove(conn, &id)?;
+                licences::remove(conn, &id)?;
                 installations::remove(conn, &id)?;
                 Ok(true)
             })
@@ -39,7 +41,7 @@ pub async fn run(app: &App) -> anyhow::Result<usize> {
         }
     }
     if forgotten > 0 {
-        app.control.scrub(&["installations", "jobs", "notices"]).await?;
+        app.control.scrub(&["installations", "jobs", "notices", "forge_installations", "licences"]).await?;
         backup::system::forget_control(&app.vault).await?;
         let again = Kind::SystemBackup.for_tenant("", "", now);
         app.control.write(move |conn| jobs::enqueue(conn, &again, now).map(drop)).await?;

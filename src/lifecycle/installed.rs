@@ -4,27 +4,22 @@
 //! after an uninstall. Another installation on the same site is not touched here, because the body of the call is
 //! not signed: only once the site has accepted our signature does the new one take its place (`sync::run`).
 
+use super::create::{self, Fresh};
+use super::forge;
 use crate::app::App;
-use crate::backup;
 use crate::error::{AppError, AppResult};
 use crate::jobs::Kind;
 use crate::tenants::{self, Tenant};
-use hourbook_crypto::nonce;
-use hourbook_store::control::installations::{self, ACTIVE, Installation, Renewal};
+use hourbook_store::control::installations::{self, ACTIVE, Renewal};
 use hourbook_store::control::jobs;
 use hourbook_store::control::notices::{self, What};
 use hourbook_store::error::Error;
-use rand::Rng;
 use secrecy::{ExposeSecret, SecretString};
-use std::sync::Arc;
 
 /// How long requests signed with the secret before a rotation are still taken, ms.
 const GRACE_MS: i64 = 5 * 60_000;
 /// Atlassian's secrets have up to 128 characters; some room beyond.
 const LONGEST_SECRET: usize = 512;
-const HOUR_MS: i64 = 3_600_000;
-/// New keys are backed up this soon, ms: many installations at once share a backup.
-const SOON_MS: i64 = 60_000;
 
 /// What Jira tells at install.
 pub struct Installed {
@@ -57,6 +52,13 @@ pub async fn installed(app: &App, call: Installed) -> AppResult<()> {
             "A shared secret has 1 to 512 characters.",
         ));
     }
+    if app.tenants.by_client_key(&call.client_key).await?.is_none() && forge::has_site(app, &base_url).await?
+    {
+        return Err(AppError::conflict(
+            "forge_installed",
+            "This site has Hourbook already, from Forge. Nothing is gained by a second copy: keep that one.",
+        ));
+    }
     // Two first calls at once: the second finds the first's installation.
     for _ in 0..2 {
         let known = app.tenants.by_client_key(&call.client_key).await?;
@@ -73,71 +75,36 @@ pub async fn installed(app: &App, call: Installed) -> AppResult<()> {
 }
 
 async fn create(app: &App, call: &Installed, base_url: &str) -> Result<(), Error> {
-    let tenant_id = hex::encode(nonce::random::<16>());
-    let now = app.clock.now_ms();
-    // The key first: an installation without one would count as closed.
-    let cipher = app.keyring.create(&tenant_id, now).await?;
-    let installation = Installation {
-        client_key: call.client_key.clone(),
-        base_url: base_url.to_owned(),
-        display_url: display_url(call, base_url),
-        oauth_client_id: call.oauth_client_id.clone(),
-        region: app.config.region.clone(),
-        state: ACTIVE.into(),
-        state_reason: None,
-        state_since: now,
-        shared_secret: Some(tenants::seal_secret(&cipher, call.shared_secret.expose_secret())),
-        previous_secret: None,
-        previous_secret_until: None,
-        installed_at: now,
-        proven_at: None,
-        incremental_secs: app.config.incremental_secs,
-        next_incremental_at: now + app.config.incremental_secs * 1000,
-        // Spread over the day, so that not all tenants reconcile at once.
-        next_reconcile_at: now + rand::rng().random_range(6 * HOUR_MS..30 * HOUR_MS),
-        receipt_id: hex::encode(nonce::random::<16>()),
-        wipe: None,
-        next_backup_at: backup::tenant::next_night(&app.config.backups, &tenant_id, now),
-        backup_at: None,
-        backup_bytes: None,
-        backup_checked_at: None,
-        tenant_id: tenant_id.clone(),
+    let fresh = Fresh {
+        client_key: &call.client_key,
+        base_url,
+        display_url: &display_url(call, base_url),
+        secret: Some(&call.shared_secret),
+        oauth_client_id: call.oauth_client_id.as_deref(),
     };
-    let servers = Arc::clone(&app.servers);
-    let added = app.control.write(move |conn| {
-        installations::insert(conn, &installation)?;
-        servers.place(conn, &installation.tenant_id)?;
-        jobs::enqueue(conn, &Kind::SyncFull.for_tenant(&installation.tenant_id, "", now), now)?;
-        jobs::enqueue(conn, &Kind::SystemBackup.for_tenant("", "", now + SOON_MS), now)?;
-        Ok(())
-    });
-    if let Err(error) = added.await {
-        // Whose key it was does not exist.
-        app.keyring.destroy(&tenant_id, now).await?;
-        return Err(error);
-    }
-    tracing::info!(tenant.id = tenant_id, "installed");
-    app.wake.now();
-    Ok(())
+    create::create(app, &fresh, |_, _, _| Ok(())).await.map(drop)
 }
 
 async fn renew(app: &App, tenant: &Tenant, call: &Installed, base_url: &str) -> Result<(), Error> {
     let now = app.clock.now_ms();
     let secret = tenants::seal_secret(&tenant.cipher, call.shared_secret.expose_secret());
-    let old = tenant.site.secret.expose_secret();
-    let rotated = old != call.shared_secret.expose_secret();
-    let previous = match (&tenant.previous_secret, rotated) {
-        (_, true) => Some((tenants::seal_secret(&tenant.cipher, old), now + GRACE_MS)),
-        (Some((secret, until)), false) => {
-            Some((tenants::seal_secret(&tenant.cipher, secret.expose_secret()), *until))
-        }
-        (None, false) => None,
+    let seal = |secret: &SecretString| tenants::seal_secret(&tenant.cipher, secret.expose_secret());
+    let shared = tenant.site.connect.as_ref();
+    let replaced = shared.filter(|old| old.secret.expose_secret() != call.shared_secret.expose_secret());
+    let rotated = replaced.is_some();
+    let previous = match (&tenant.previous_secret, replaced) {
+        (_, Some(old)) => Some((seal(&old.secret), now + GRACE_MS)),
+        (Some((secret, until)), None) => Some((seal(secret), *until)),
+        (None, None) => None,
     };
     let (previous_secret, previous_secret_until) = previous.unzip();
     let renewal = Renewal {
         base_url: base_url.to_owned(),
         display_url: display_url(call, base_url),
-        oauth_client_id: call.oauth_client_id.clone().or_else(|| tenant.site.oauth_client_id.clone()),
+        oauth_client_id: call
+            .oauth_client_id
+            .clone()
+            .or_else(|| shared.and_then(|shared| shared.oauth_client_id.clone())),
         shared_secret: Some(secret),
         previous_secret,
         previous_secret_until,

@@ -47,12 +47,15 @@ async fn tell(app: &App, tenant: &Tenant) -> anyhow::Result<()> {
 
 async fn reseal_secrets(app: &App, tenant: &Tenant) -> anyhow::Result<()> {
     let seal = |secret: &secrecy::SecretString| tenants::seal_secret(&tenant.cipher, secret.expose_secret());
-    let secret = seal(&tenant.site.secret);
+    let secret = tenant.site.connect.as_ref().map(|shared| seal(&shared.secret));
     let previous = tenant.previous_secret.as_ref().map(|(secret, _)| seal(secret));
     let (id, before, cipher) = (tenant.id.clone(), tenant.sealed_secret.clone(), Arc::clone(&tenant.cipher));
     app.control
         .write(move |conn| {
-            installations::reseal(conn, &id, &before, &secret, previous.as_deref())?;
+            if let (Some(before), Some(secret)) = (&before, &secret) {
+                installations::reseal(conn, &id, before, secret, previous.as_deref())?;
+            }
+            tenants::reseal_token(conn, &cipher, &id)?;
             tenants::reseal_password(conn, &cipher, &id)
         })
         .await?;

@@ -8,16 +8,17 @@ use crate::jira::error::JiraError;
 use crate::jira::meter::Class;
 use crate::jobs::Kind;
 use crate::tenants::Tenant;
+use hourbook_store::control::installations::{self, CLOSING, LEAVING, SILENT};
 use hourbook_store::control::notices::{self, What};
-use hourbook_store::control::{installations, jobs};
+use hourbook_store::control::{forge, jobs};
 
 /// Days that a suspended installation is kept.
 const KEPT_MS: i64 = 30 * 86_400_000;
 /// How often a site that refused us is asked, ms.
 const PROBE_MS: i64 = 3_600_000;
 
-/// Another installation on the same site.
-pub const SUPERSEDED: &str = installations::SUPERSEDED;
+/// A fresh installation of Forge is refused by Jira for a while, ms.
+const SETTLES_MS: i64 = 15 * 60_000;
 /// The site answered 401.
 pub const UNAUTHORIZED: &str = "refused: 401";
 /// The site answered 403.
@@ -36,6 +37,14 @@ pub fn in_words(reason: Option<&str>) -> &'static str {
             "The Jira site does not answer any more. If it comes back, Hourbook goes on by itself within the hour. \
              After 30 days its copy is wiped."
         }
+        Some(SILENT) => {
+            "Jira has not called Hourbook for days, as if the app had been removed. As soon as it does, Hourbook goes on \
+             by itself. After 30 days its copy is wiped."
+        }
+        Some(LEAVING | CLOSING) => {
+            "Hourbook is being removed from this site, and its copy is wiped. Whoever installs it again begins with a \
+             new copy of Jira's worklogs; nothing is lost there."
+        }
         _ => {
             "Another installation took over this site. Install Hourbook again to go on. After 30 days its copy is \
              wiped."
@@ -43,30 +52,46 @@ pub fn in_words(reason: Option<&str>) -> &'static str {
     }
 }
 
-/// Suspends an installation that its site refused with the secret and address that it had then. If they were
-/// renewed meanwhile, the refusal says nothing.
+/// Takes in that an installation's site refused it, with the secret, token and address that it had then: if they were
+/// renewed meanwhile, the refusal says nothing. False if another try may help: Jira does not know a fresh installation
+/// of Forge for some minutes, and where the app moves from Connect to Forge there is another way.
 ///
 /// # Errors
 /// When the control database fails.
-pub async fn refused(app: &App, tenant: &Tenant, reason: &'static str) -> anyhow::Result<()> {
-    let (id, proof, now) = (tenant.id.clone(), tenant.sealed_secret.clone(), app.clock.now_ms());
-    let key = tenant.client_key.clone();
+pub async fn refused(app: &App, tenant: &Tenant, reason: &'static str) -> anyhow::Result<bool> {
+    if tenant.site.connect.is_some() && tenant.site.gateway.is_some() {
+        return Ok(false);
+    }
+    let (id, key, now) = (tenant.id.clone(), tenant.client_key.clone(), app.clock.now_ms());
+    let (secret, token) = (tenant.sealed_secret.clone(), app.jira.system_tokens.until(&tenant.id));
     let suspended = app
         .control
         .write(move |conn| {
-            let suspended = installations::suspend_refused(conn, &id, &proof, reason, now)?;
+            let Some(found) = installations::find(conn, &id)? else { return Ok(Some(false)) };
+            let forge = forge::current_of(conn, &id)?;
+            if forge.as_ref().is_some_and(|forge| forge.first_heard_at > now - SETTLES_MS) {
+                return Ok(None);
+            }
+            let is_same =
+                found.shared_secret == secret && forge.is_none_or(|forge| forge.system_token_until == token);
+            let suspended = is_same && installations::suspend(conn, &id, reason, now)?;
             if suspended {
                 notices::post(conn, What::Gone, &id, &key, now)?;
                 installations::schedule_probe(conn, &id, now + PROBE_MS)?;
             }
-            Ok(suspended)
+            Ok(Some(suspended))
         })
         .await?;
-    if suspended {
+    if suspended == Some(true) {
         app.forget(&tenant.id, &tenant.client_key);
-        alarm::raise(app, Alarm::Refused, &tenant.id, reason);
+        tell(app, &tenant.id, reason);
     }
-    Ok(())
+    Ok(suspended.is_some())
+}
+
+/// An operator may want to know.
+pub(super) fn tell(app: &App, tenant_id: &str, reason: &str) {
+    alarm::raise(app, Alarm::Refused, tenant_id, reason);
 }
 
 /// The job: asks a site that refused us whether it lets us in again.
@@ -128,9 +153,8 @@ pub async fn enqueue_due(app: &App) -> anyhow::Result<()> {
             Ok((probes, installations::suspended_before(conn, now - KEPT_MS)?))
         })
         .await?;
-    for (tenant_id, client_key) in overdue {
-        tracing::warn!(tenant.id = tenant_id, "suspended for 30 days: closing");
-        uninstalled::close(app, &tenant_id, &client_key).await?;
+    for suspended in overdue {
+        uninstalled::close_suspended(app, &suspended).await?;
     }
     for tenant_id in probes {
         crate::jobs::enqueue(app, &tenant_id, Kind::Probe, "").await?;

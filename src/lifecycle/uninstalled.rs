@@ -5,25 +5,53 @@
 use crate::app::App;
 use crate::error::AppResult;
 use crate::jobs::Kind;
-use hourbook_store::control::installations::{self, CLOSED};
-use hourbook_store::control::jobs;
+use hourbook_store::control::installations::{self, CLOSED, Suspended};
 use hourbook_store::control::notices::{self, What};
+use hourbook_store::control::{forge, jobs};
 use std::collections::{HashMap, HashSet};
 
 /// A key without an installation for so long, ms, was left behind by a crash in the middle of an installation.
 const ORPHAN_MS: i64 = 24 * 3_600_000;
 
-/// Closes the open installation of a clientKey, if there is one.
+/// Closes the open installation of a clientKey, if there is one. Where the app has moved to Forge, the tenant goes on
+/// with that.
 ///
 /// # Errors
 /// When a database fails.
 pub async fn uninstalled(app: &App, client_key: &str) -> AppResult<()> {
-    let key = client_key.to_owned();
-    let found = app.control.read(move |conn| installations::open_by_client_key(conn, &key)).await?;
-    match found {
-        Some(installation) => close(app, &installation.tenant_id, client_key).await,
+    let (key, now) = (client_key.to_owned(), app.clock.now_ms());
+    let found = app.control.write(move |conn| {
+        let Some(found) = installations::open_by_client_key(conn, &key)? else { return Ok(None) };
+        let goes_on = forge::current_of(conn, &found.tenant_id)?.is_some();
+        if goes_on {
+            installations::leave_connect(conn, &found.tenant_id)?;
+            notices::post(conn, What::Changed, &found.tenant_id, &key, now)?;
+        }
+        Ok(Some((found.tenant_id, goes_on)))
+    });
+    match found.await? {
+        Some((tenant_id, false)) => close(app, &tenant_id, client_key).await,
+        Some((tenant_id, true)) => {
+            app.forget_memory(&tenant_id, client_key);
+            app.control.scrub(&["installations"]).await?;
+            tracing::info!(tenant.id = tenant_id, "Connect is uninstalled, Forge goes on");
+            Ok(())
+        }
         None => Ok(()),
     }
+}
+
+/// Closes an installation that was suspended, unless something has brought it back.
+///
+/// # Errors
+/// When a database fails.
+pub async fn close_suspended(app: &App, (tenant_id, client_key, reason): &Suspended) -> AppResult<()> {
+    let (id, why) = (tenant_id.clone(), reason.clone().unwrap_or_default());
+    if app.control.write(move |conn| installations::begin_closing(conn, &id, &why)).await? {
+        tracing::warn!(tenant.id = tenant_id, reason, "suspended for as long as that may be: closing");
+        close(app, tenant_id, client_key).await?;
+    }
+    Ok(())
 }
 
 /// Destroys all versions of an installation's key in one transaction: from then on it is closed and all its data is
@@ -42,6 +70,7 @@ pub async fn close(app: &App, tenant_id: &str, client_key: &str) -> AppResult<()
     app.control
         .write(move |conn| {
             notices::post(conn, What::Gone, &id, &key, now)?;
+            forge::end_all(conn, &id, destroyed_at)?;
             if installations::close(conn, &id, destroyed_at)? {
                 jobs::drop_waiting(conn, &id, Kind::Wipe.lane())?;
                 jobs::enqueue(conn, &Kind::Wipe.for_tenant(&id, "", now), now)?;
@@ -51,7 +80,7 @@ pub async fn close(app: &App, tenant_id: &str, client_key: &str) -> AppResult<()
         .await?;
     app.forget(tenant_id, client_key);
     // The old pages with the sealed secrets must not live on in the log.
-    app.control.scrub(&["installations"]).await?;
+    app.control.scrub(&["installations", "forge_installations"]).await?;
     tracing::info!(tenant.id = tenant_id, "closed, its keys are destroyed");
     app.wake.now();
     Ok(())

@@ -113,6 +113,20 @@ fn seal(saved: &Saved) -> AppResult<saved::Saved> {
     })
 }
 
+/// The content of a report with a pseudonym in the place of a closed account; `None` for one that nobody can use any
+/// more. What does not read stays as it is.
+pub fn without(report: &saved::Saved, account_id: &str, pseudonym: &str) -> Option<Plain> {
+    let Ok(content) = serde_json::from_str::<Content>(report.definition.expose()) else {
+        return Some(report.definition.clone());
+    };
+    if report.account_id == account_id && content.sharing.with == With::Private {
+        return None;
+    }
+    // Ids stand in it as whole texts and nowhere else.
+    let (named, instead) = (format!("\"{account_id}\""), format!("\"{pseudonym}\""));
+    Some(Plain::new(report.definition.expose().replace(&named, &instead)))
+}
+
 fn unknown() -> AppError {
     AppError::not_found("report_not_found", "There is no such report, or it is not shared with you.")
 }

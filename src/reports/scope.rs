@@ -358,7 +358,7 @@ async fn zone_of_viewer(app: &App, caller: &Caller) -> AppResult<Tz> {
 /// What JQL finds for the viewer; asked as the viewer.
 async fn found(app: &App, caller: &Caller, jql: Option<&str>) -> AppResult<Option<HashSet<i64>>> {
     let Some(jql) = jql else { return Ok(None) };
-    let jira = app.jira.as_user(&caller.tenant.site, Class::Read, &caller.account_id, Scopes::Read);
+    let jira = caller.in_person(&app.jira, Class::Read, Scopes::Read);
     let (mut found, mut token) = (HashSet::new(), None::<String>);
     loop {
         let (page, next) = jira.search(jql, token.as_deref()).await.map_err(|error| match error {

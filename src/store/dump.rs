@@ -11,9 +11,10 @@ pub(crate) mod copied;
 
 pub(crate) use column::{Column, Value};
 
-use crate::conn::Conn;
+use crate::conn::{Conn, on};
 use crate::error::{Error, Result};
 use column::{bytes, varint};
+use diesel::RunQueryDsl;
 use sha2::{Digest, Sha256};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -45,6 +46,27 @@ impl Fields<'_> {
         C::of(std::mem::replace(value, Value::Null))
             .ok_or_else(|| Error::Corrupt(format!("the column {name} holds something else")))
     }
+}
+
+/// Whether a database has a table.
+fn is_there(conn: &mut Conn, table: &str) -> Result<bool> {
+    #[derive(diesel::QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        count: i64,
+    }
+    let found: Count = on!(
+        conn,
+        |sqlite| diesel::sql_query(
+            "SELECT count(*) AS count FROM sqlite_master WHERE type = 'table' AND name = ?"
+        )
+        .bind::<diesel::sql_types::Text, _>(table)
+        .get_result(sqlite)?,
+        |postgres| diesel::sql_query("SELECT count(to_regclass($1)) AS count")
+            .bind::<diesel::sql_types::Text, _>(table)
+            .get_result(postgres)?
+    );
+    Ok(found.count > 0)
 }
 
 /// A table that is part of the stream.
@@ -190,6 +212,10 @@ impl<'a> Writer<'a> {
     }
 
     pub(crate) fn table<T: Table>(&mut self, conn: &mut Conn) -> Result<()> {
+        // A backup that precedes a migration is made of what there is before it.
+        if !is_there(conn, T::NAME)? {
+            return Ok(());
+        }
         self.piece.push(b'T');
         bytes(2, T::NAME.as_bytes(), &mut self.piece);
         varint(T::COLUMNS.len() as u64, &mut self.piece);

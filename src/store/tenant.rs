@@ -1,5 +1,6 @@
 //! The database of one Jira instance. A [`TenantDb`] is the only way to it: file, data key and tenant in one.
 
+pub mod accounts;
 pub mod audit;
 pub mod changes;
 pub mod columns;

@@ -7,6 +7,7 @@ use crate::worklogs::property;
 use hourbook_crypto::tenant::TenantCipher;
 use hourbook_store::error::Result;
 use hourbook_store::plain::Plain;
+use hourbook_store::tenant::accounts::Closed;
 use hourbook_store::tenant::tombstones::{self, Cause};
 use hourbook_store::tenant::worklogs::{self, Visibility, Worklog};
 use hourbook_store::tenant::{TenantConn, cursors, tags};
@@ -49,6 +50,7 @@ pub fn read(db: &mut TenantConn<'_>, returned: Vec<RemoteWorklog>, begun_at: i64
     let known = known(db, &ids)?;
     let authors = known_authors(db, &returned, &known)?;
     let mut catalogue = Catalogue::load(db)?;
+    let closed = Closed::load(db)?;
     let gone_at = cursors::get(db, CONTAINER_GONE)?.filter(|gone_at| begun_at <= *gone_at);
     let (mut back, mut again) = (Vec::new(), Vec::new());
     // What came without properties says nothing of tags.
@@ -74,6 +76,7 @@ pub fn read(db: &mut TenantConn<'_>, returned: Vec<RemoteWorklog>, begun_at: i64
         let tags = catalogue.learn(db, &remote)?;
         let mut row = complete_row(db.cipher(), remote, tags);
         row.read_after = read_after.max(gone_at.map(|at| at + 1));
+        row.account_id = closed.stands_for(db, row.account_id);
         if row.account_id.is_empty() {
             row.account_id = authors.get(&id).cloned().unwrap_or_default();
         }

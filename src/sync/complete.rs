@@ -2,6 +2,7 @@
 //! when it was asked, projects of new issues.
 
 use super::apply;
+use super::run::WITHHELD_MS;
 use crate::app::App;
 use crate::jira::client::SiteClient;
 use crate::jira::issues::BULK_MAX;
@@ -33,6 +34,22 @@ pub async fn run(app: &App, tenant: &Tenant) -> anyhow::Result<()> {
     let db = app.db(tenant).await?;
     let jira = app.jira.as_app(&tenant.site, Class::Event);
     unread(&db, &jira).await?;
+    projects(&db, &jira).await
+}
+
+/// The job that reads worklogs which the copy does not have yet: their events did not carry enough.
+///
+/// # Errors
+/// When Jira or the database fails.
+pub async fn fetch(app: &App, tenant: &Tenant, ids: &str) -> anyhow::Result<()> {
+    let ids = ids.split(',').map(str::parse).collect::<Result<Vec<i64>, _>>()?;
+    let db = app.db(tenant).await?;
+    let jira = app.jira.as_app(&tenant.site, Class::Event);
+    let asked = i64::try_from(ids.len())?;
+    if ask(&db, &jira, ids).await?.0.written < asked {
+        // Deleted by now, or Jira lags behind its own events: the feed tells once it has withheld its minute.
+        jobs::enqueue_after(app, &tenant.id, Kind::SyncIncremental, "", WITHHELD_MS).await?;
+    }
     projects(&db, &jira).await
 }
 

@@ -1,6 +1,8 @@
 //! What a webhook proves, in a small form of our own: the rest of its body (issue fields, names) is dropped before
 //! anything is stored.
 
+pub mod forge;
+
 use super::apply;
 use crate::jira::time;
 use serde::{Deserialize, Serialize};
@@ -100,9 +102,7 @@ pub struct Read {
 pub fn parse(body: &[u8]) -> std::result::Result<Read, &'static str> {
     let body: Value = serde_json::from_slice(body).map_err(|_| "not JSON")?;
     let event = body.get("webhookEvent").and_then(Value::as_str).ok_or("no webhookEvent")?;
-    let id_of = |entity: &str| {
-        body.get(entity).and_then(|entity| number(entity.get("id"))).ok_or("an entity without id")
-    };
+    let id_of = |entity: &str| id_of(&body, entity);
     let stale = match event {
         "jira:issue_updated" | "jira:issue_deleted" => Some(Stale::Issue(id_of("issue")?)),
         event if event.starts_with("project_") => Some(Stale::Site),
@@ -127,6 +127,10 @@ pub fn parse(body: &[u8]) -> std::result::Result<Read, &'static str> {
         _ => None,
     };
     Ok(Read { event, stale })
+}
+
+fn id_of(body: &Value, entity: &str) -> std::result::Result<i64, &'static str> {
+    body.get(entity).and_then(|entity| number(entity.get("id"))).ok_or("an entity without id")
 }
 
 fn worklog(body: &Value) -> std::result::Result<Event, &'static str> {

@@ -25,6 +25,8 @@ const GATHER_MS: i64 = 300;
 const GATHER_MORE_MS: i64 = 20;
 /// But never longer, ms.
 const GATHER_MOST_MS: i64 = 3000;
+/// Worklogs that one job reads whose events did not carry enough.
+const FETCH: usize = 100;
 /// Pause behind a round that applied all that waited.
 const ROUND: Duration = Duration::from_millis(80);
 /// How often what other nodes took is looked for.
@@ -153,6 +155,10 @@ async fn note(app: &Arc<App>, applied: Vec<Applied>) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn join(ids: &[i64]) -> String {
+    ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",")
+}
+
 /// The jobs that follow from a batch of so many events: kind, subject, and when they are due.
 fn followers(follow: &FollowUps, events: usize, now: i64) -> Vec<(Kind, String, i64)> {
     let at_once = |kind: Kind, id: i64| (kind, id.to_string(), now);
@@ -167,6 +173,8 @@ fn followers(follow: &FollowUps, events: usize, now: i64) -> Vec<(Kind, String, 
     .into_iter()
     .flatten()
     .collect();
+    let fetched: Vec<i64> = follow.fetch.iter().copied().collect();
+    jobs.extend(fetched.chunks(FETCH).map(|some| (Kind::Fetch, join(some), gathered)));
     jobs.extend(follow.issues_gone.iter().map(|id| at_once(Kind::IssueGone, *id)));
     jobs.extend(follow.projects_gone.iter().map(|id| at_once(Kind::ProjectGone, *id)));
     jobs.extend(follow.projects_restored.iter().map(|id| at_once(Kind::ProjectRestored, *id)));

@@ -10,7 +10,7 @@ mod verify;
 pub use verify::VERIFIED;
 
 use super::feed::{FeedError, Walk, jira_cause};
-use super::status::{IN_STEP, PAUSED, Progress, Shown, waits_for_quota};
+use super::status::{IN_STEP, PAUSED, Progress, Shown, WAITS_FOR_TOKEN, waits_for_quota};
 use super::{apply, complete, told};
 use crate::alarm::{self, Alarm};
 use crate::app::App;
@@ -19,6 +19,7 @@ use crate::jira::error::JiraError;
 use crate::jira::meter::Class;
 use crate::jira::worklogs::Feed;
 use crate::jobs::{self, Kind};
+use crate::lifecycle::forge::are_rivals;
 use crate::tenants::Tenant;
 use crate::worklogs::intent;
 use hourbook_store::control::notices::{self, What};
@@ -32,7 +33,7 @@ use tokio::sync::mpsc;
 /// By how much a run looks back behind the last one, ms.
 const OVERLAP_MS: i64 = 5 * 60_000;
 /// Jira withholds the last minute of its feeds; its clock is told in whole seconds.
-const WITHHELD_MS: i64 = 61_000;
+pub(super) const WITHHELD_MS: i64 = 61_000;
 /// How much rarer incremental syncs grow while webhooks arrive: from 15 minutes to an hour.
 const SLOWEST: i64 = 4;
 /// Pages that a full sync takes before it lets others have a turn, if there are any.
@@ -370,7 +371,8 @@ impl Run {
                     return Ok(Vec::new());
                 }
                 let Some(this) = installations::find(conn, &id)? else { return Ok(Vec::new()) };
-                let others = installations::supersede_others(conn, &this, now)?;
+                let rival = |key: &str| are_rivals(&this.client_key, key);
+                let others = installations::supersede_others(conn, &this, rival, now)?;
                 for (other, client_key) in &others {
                     notices::post(conn, What::Gone, other, client_key, now)?;
                 }
@@ -444,8 +446,10 @@ impl Run {
     }
 
     fn how_it_failed(&mut self, error: &anyhow::Error, now: i64) -> End {
-        let Some(JiraError::RateLimited { wait_secs }) = jira_cause(error) else {
-            return End::Failed(format!("{error:#}"));
+        let wait_secs = match jira_cause(error) {
+            Some(JiraError::RateLimited { wait_secs }) => wait_secs,
+            Some(JiraError::NoSystemToken) => return End::Waiting(WAITS_FOR_TOKEN.into()),
+            _ => return End::Failed(format!("{error:#}")),
         };
         let until = now.saturating_add(wait_secs.saturating_mul(1000));
         self.progress.waits_until = Some(until);

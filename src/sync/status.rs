@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::error::AppResult;
+use crate::jira::error::JiraError;
 use crate::jira::meter::{Class, Meter};
 use crate::jira::time;
 use crate::lifecycle::suspend;
@@ -160,6 +161,10 @@ impl Status {
     }
 }
 
+/// Why a sync waits for Forge.
+pub const WAITS_FOR_TOKEN: &str = "Hourbook waits for Jira to let it in again, which Jira does by itself every few \
+                                   minutes. If this stays, a Jira admin may have disabled the app.";
+
 /// Why a sync waits, and until when.
 pub fn waits_for_quota(until: i64) -> String {
     let until = time::rfc3339(until);
@@ -250,6 +255,10 @@ fn state(
             "paused",
             Some("Jira takes no more requests from Hourbook until its quota is renewed.".into()),
         );
+    }
+    let waits = JiraError::NoSystemToken.to_string();
+    if open_jobs.iter().any(|job| job.error.as_ref().is_some_and(|error| error.contains(&waits))) {
+        return ("paused", Some(WAITS_FOR_TOKEN.into()));
     }
     let newest = own.runs.first();
     if let Some(until) = progress.and_then(|progress| progress.waits_until).filter(|until| *until > now) {

@@ -7,6 +7,7 @@ use super::order::{self, Known, OfEvent};
 use crate::worklogs::adf;
 use hourbook_store::error::Result;
 use hourbook_store::plain::Plain;
+use hourbook_store::tenant::accounts::Closed;
 use hourbook_store::tenant::tombstones::{Cause, Tombstone};
 use hourbook_store::tenant::worklogs::{self, Version, Visibility, Worklog};
 use hourbook_store::tenant::{TenantConn, cursors, issues};
@@ -27,6 +28,8 @@ pub struct FollowUps {
     pub complete: bool,
     /// Hidden worklogs are to be asked for again.
     pub recheck: bool,
+    /// Worklogs that the copy does not have yet, to be read.
+    pub fetch: BTreeSet<i64>,
     /// Issues that went.
     pub issues_gone: Vec<i64>,
     /// Projects that went.
@@ -47,14 +50,15 @@ pub struct FollowUps {
 /// When the database fails; nothing is applied then.
 pub fn apply(db: &mut TenantConn<'_>, events: &[Event], now: i64) -> Result<FollowUps> {
     let mut follow = FollowUps::default();
+    let closed = Closed::load(db)?;
     let mut batch = Batch::load(db, events, now)?;
     for event in events {
         match event {
-            Event::Worklog(seen) => batch.take(seen, &mut follow),
-            Event::WorklogTouched { id } => {
-                batch.read_again(*id);
-                (follow.complete, follow.sync) = (true, true);
+            Event::Worklog(seen) => {
+                let account_id = closed.stands_for(db, seen.account_id.clone());
+                batch.take(&Seen { account_id, ..seen.clone() }, &mut follow);
             }
+            Event::WorklogTouched { id } => batch.touch(*id, &mut follow),
             Event::WorklogDeleted { id } => batch.delete(*id),
             Event::IssueMoved { issue_id, project_id } => {
                 issues::moved(db, *issue_id, *project_id)?;
@@ -153,6 +157,21 @@ impl Batch {
             OfEvent::ReadIsDue => follow.complete = true,
             OfEvent::LookSoon => follow.sync = true,
             OfEvent::Skip => {}
+        }
+    }
+
+    /// The event does not carry enough: the worklog has to be read.
+    fn touch(&mut self, id: i64, follow: &mut FollowUps) {
+        match self.known.get(&id) {
+            Some(Known { version: Some(_), .. }) => {
+                self.read_again(id);
+                follow.complete = true;
+            }
+            // Whatever comes late of a deleted worklog brings it not back.
+            Some(Known { tombstone: Some(Tombstone { cause: Cause::Worklog, .. }), .. }) => {}
+            _ => {
+                follow.fetch.insert(id);
+            }
         }
     }
 

@@ -1,15 +1,21 @@
 //! What a handler may ask for. A caller is proved before anything else of a request is looked at, or the handler does
 //! not run.
 
+mod forge;
+
+pub use forge::{Called, ForgeCaller};
+
 use super::pages::Refused;
 use super::routes::{self, Route};
 use crate::app::App;
-use crate::auth::connect::jwt::{self, Claims, Refusal};
+use crate::auth::connect::claims::Claims;
 use crate::auth::connect::{context, server};
+use crate::auth::jwt::{self, Refusal};
 use crate::auth::permission;
 use crate::auth::{Caller, Right, TokenKind};
 use crate::error::{AppError, AppResult};
 use crate::jira::meter::Class;
+use crate::jira::site::Acting;
 use crate::tenants::Tenant;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -25,7 +31,7 @@ use std::sync::Arc;
 /// The application, for handlers.
 pub type Shared = web::Data<App>;
 
-/// A person, proved by the token of a page's own call.
+/// A person, proved by the token of a page's own call, of Connect or of Forge.
 pub struct ContextCaller(pub Caller);
 
 /// A person, proved by the token that a page was loaded with.
@@ -52,11 +58,16 @@ pub(super) fn target(request: &HttpRequest) -> String {
 
 /// The token of `Authorization: JWT <token>`.
 pub(super) fn header_token(request: &HttpRequest) -> Result<String, Refusal> {
+    scheme_token(request, "jwt")
+}
+
+/// The token of the only `Authorization` header, of this scheme.
+fn scheme_token(request: &HttpRequest, wanted: &str) -> Result<String, Refusal> {
     let mut values = request.headers().get_all(AUTHORIZATION);
     let (Some(value), None) = (values.next(), values.next()) else { return Err(Refusal::Missing) };
     let text = value.to_str().map_err(|_| Refusal::Malformed)?;
     let (scheme, token) = text.split_once(' ').ok_or(Refusal::Missing)?;
-    if scheme.eq_ignore_ascii_case("jwt") { Ok(token.trim().to_owned()) } else { Err(Refusal::Missing) }
+    if scheme.eq_ignore_ascii_case(wanted) { Ok(token.trim().to_owned()) } else { Err(Refusal::Missing) }
 }
 
 /// The token of the query parameter `jwt`; twice is none.
@@ -80,6 +91,24 @@ pub(super) fn refused(refusal: Refusal) -> AppError {
         Refusal::Missing => {
             AppError::unauthorized("token_missing", "This route needs a token of its own kind.")
         }
+        Refusal::Isolated => {
+            AppError::forbidden("isolated_cloud", "Hourbook does not serve Atlassian's Isolated Cloud.")
+        }
+        Refusal::Environment => AppError::forbidden(
+            "environment_refused",
+            "This environment of the app may not call here. The operator can allow it.",
+        ),
+        Refusal::Module => {
+            AppError::forbidden("module_refused", "This token was given to another part of the app.")
+        }
+        Refusal::Gateway => {
+            AppError::forbidden("gateway_refused", "The site's address is not one of Atlassian's gateway.")
+        }
+        Refusal::Ended => AppError::forbidden(
+            "installation_ended",
+            "This installation of Hourbook has ended. Reload the page; if that does not help, ask a Jira admin to \
+             install Hourbook again.",
+        ),
         Refusal::UnknownTenant => AppError::unauthorized("unknown_tenant", "Hourbook is not installed here."),
         _ => AppError::unauthorized("token_refused", "The token is not valid for this request."),
     }
@@ -126,7 +155,8 @@ fn with_either_secret(
     check: &impl Fn(&[u8], i64) -> Result<Claims, Refusal>,
 ) -> Result<Claims, Refusal> {
     let now = (app.clock.now_ms() + app.jira.skew_ms(&tenant.id)).div_euclid(1000);
-    check(tenant.site.secret.expose_secret().as_bytes(), now).or_else(|refusal| {
+    let Some(shared) = &tenant.site.connect else { return Err(Refusal::UnknownTenant) };
+    check(shared.secret.expose_secret().as_bytes(), now).or_else(|refusal| {
         match &tenant.previous_secret {
             // In flight while the secret was rotated.
             Some((secret, until)) if refusal == Refusal::Signature && *until > app.clock.now_ms() => {
@@ -147,7 +177,7 @@ fn require_active(tenant: &Tenant) -> AppResult<()> {
 
 fn person(tenant: Arc<Tenant>, claims: Claims) -> AppResult<Caller> {
     match claims.sub.filter(|sub| !sub.is_empty()) {
-        Some(account_id) => Ok(Caller { tenant, account_id }),
+        Some(account_id) => Ok(Caller { tenant, account_id, acting: Acting::Granted }),
         None => Err(AppError::forbidden("no_user", "This needs a person who is logged in to Jira.")),
     }
 }
@@ -205,6 +235,15 @@ async fn prove_caller(request: &ServiceRequest) -> Result<(), Error> {
             let caller = context_caller(http, route).await?;
             http.extensions_mut().insert(Proved(TokenKind::Context, caller));
         }
+        TokenKind::Invocation => {
+            let caller = forge::person(http).await?;
+            admit(http, route, &caller).await?;
+            http.extensions_mut().insert(Proved(TokenKind::Invocation, caller));
+        }
+        TokenKind::Event | TokenKind::Schedule | TokenKind::Removal => {
+            let called = forge::trigger(http, route.token).await?;
+            http.extensions_mut().insert(Proved(route.token, called));
+        }
         TokenKind::Page => {
             let caller = page_caller(http, route).await.map_err(Refused::from)?;
             http.extensions_mut().insert(Proved(TokenKind::Page, caller));
@@ -218,11 +257,16 @@ struct Proved<T>(TokenKind, T);
 
 async fn context_caller(request: &HttpRequest, route: &Route) -> AppResult<Caller> {
     let caller = prove_context(request).await?;
+    admit(request, route, &caller).await?;
+    Ok(caller)
+}
+
+/// Lets a person in whose installation is not suspended, with what the route asks for.
+async fn admit(request: &HttpRequest, route: &Route, caller: &Caller) -> AppResult<()> {
     if !route.also_suspended {
         require_active(&caller.tenant)?;
     }
-    authorise(request, route, &caller).await?;
-    Ok(caller)
+    authorise(request, route, caller).await
 }
 
 async fn page_caller(request: &HttpRequest, route: &Route) -> AppResult<Caller> {
@@ -245,9 +289,9 @@ async fn authorise(request: &HttpRequest, route: &Route, caller: &Caller) -> App
 }
 
 /// What was proved of a request; a handler that asks for another kind of caller than its route takes has none.
-fn proved<T: Clone + 'static>(request: &HttpRequest, kind: TokenKind) -> AppResult<T> {
+fn proved<T: Clone + 'static>(request: &HttpRequest, kinds: &[TokenKind]) -> AppResult<T> {
     let extensions = request.extensions();
-    let found = extensions.get::<Proved<T>>().filter(|proved| proved.0 == kind);
+    let found = extensions.get::<Proved<T>>().filter(|proved| kinds.contains(&proved.0));
     match found {
         Some(proved) => Ok(proved.1.clone()),
         None => Err(AppError::internal(&"a route that does not declare this kind of caller")),
@@ -259,7 +303,7 @@ impl FromRequest for ContextCaller {
     type Future = Ready<AppResult<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(proved(request, TokenKind::Context).map(Self))
+        ready(proved(request, &[TokenKind::Context, TokenKind::Invocation]).map(Self))
     }
 }
 
@@ -268,7 +312,7 @@ impl FromRequest for PageCaller {
     type Future = Ready<Result<Self, Refused>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(proved(request, TokenKind::Page).map(Self).map_err(Refused::from))
+        ready(proved(request, &[TokenKind::Page]).map(Self).map_err(Refused::from))
     }
 }
 
@@ -277,7 +321,7 @@ impl FromRequest for ServerCaller {
     type Future = Ready<AppResult<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(proved(request, TokenKind::Server).map(Self))
+        ready(proved(request, &[TokenKind::Server]).map(Self))
     }
 }
 

@@ -4,6 +4,7 @@ use super::extract::{ContextCaller, Shared};
 use crate::auth::permission::{self, REPORT_RIGHT};
 use crate::error::{AppResult, Problem};
 use crate::jira::time;
+use crate::licence;
 use actix_web::web;
 use hourbook_store::tenant::{audit as acts, settings};
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,30 @@ pub struct MeView {
     may_report: bool,
     /// Settings that this person should be asked for, because nobody has chosen: `reportRight`, for Jira admins.
     asks_for: Vec<&'static str>,
+    /// The licence, where everybody has to know of it (it has expired) or admins want to (it is a trial).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    licence: Option<LicenceView>,
+}
+
+/// A licence of the app.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LicenceView {
+    /// Whether time may be logged.
+    active: bool,
+    /// Whether it is a trial.
+    evaluation: bool,
+    /// When the trial or the subscription ends, where the host says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ends_at: Option<String>,
+}
+
+async fn licence_for(app: &Shared, caller: &ContextCaller, admin: bool) -> AppResult<Option<LicenceView>> {
+    let Some(known) = licence::of(app, &caller.0.tenant).await? else { return Ok(None) };
+    let active = licence::is_active(&known);
+    let shown = !active || (admin && known.evaluation);
+    let ends_at = known.ends_at.map(time::rfc3339);
+    Ok(shown.then_some(LicenceView { active, evaluation: known.evaluation, ends_at }))
 }
 
 /// The caller's rights.
@@ -35,7 +60,8 @@ pub async fn me(app: Shared, caller: ContextCaller) -> AppResult<web::Json<MeVie
     if jira_admin && db.read(|db| settings::get(db, REPORT_RIGHT)).await?.is_none() {
         asks_for.push(REPORT_RIGHT);
     }
-    Ok(web::Json(MeView { account_id: caller.0.account_id, jira_admin, may_report, asks_for }))
+    let licence = licence_for(&app, &caller, jira_admin).await?;
+    Ok(web::Json(MeView { account_id: caller.0.account_id, jira_admin, may_report, asks_for, licence }))
 }
 
 /// Position in the log of acts.

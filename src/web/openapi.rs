@@ -1,8 +1,8 @@
 //! The OpenAPI document, made from the handlers.
 
 use super::{
-    assets, descriptor, exports, health, lifecycle, me, pages, privacy, receipts, reports, saved, settings,
-    sync, tags, takeout, webhooks, worklogs,
+    assets, descriptor, exports, forge, health, lifecycle, me, pages, privacy, receipts, reports, saved,
+    settings, sync, tags, takeout, webhooks, worklogs,
 };
 use actix_web::HttpResponse;
 use utoipa::OpenApi;
@@ -12,7 +12,7 @@ use utoipa::OpenApi;
 #[openapi(
     info(
         title = "Hourbook",
-        description = "Time tracking for Jira Cloud. Errors are problem+json (RFC 9457) with a stable code. Calls of pages carry the host's context token: `Authorization: JWT <token>`."
+        description = "Time tracking for Jira Cloud. Errors are problem+json (RFC 9457) with a stable code. Calls of pages carry the host's context token: `Authorization: JWT <token>`. Below `/forge`, the same calls carry Forge's invocation token: `Authorization: Bearer <token>`; errors are application/json there, and 401 says that the token is bad."
     ),
     paths(
         health::healthz,
@@ -25,6 +25,9 @@ use utoipa::OpenApi;
         lifecycle::installed,
         lifecycle::uninstalled,
         webhooks::webhook,
+        forge::event,
+        forge::schedule,
+        forge::removal,
         pages::panel,
         pages::reports,
         pages::admin,

@@ -1,10 +1,12 @@
 //! THE table of every public path, grouped by who calls. Each route takes one kind of token.
 
+use super::forge::{self, answers};
 use super::{
     assets, descriptor, exports, extract, health, lifecycle, me, openapi, pages, privacy, receipts, reports,
     saved, settings, sync, tags, takeout, webhooks, worklogs,
 };
 use crate::auth::{Right, TokenKind};
+use crate::config::Forge;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig, delete, get, post, put};
 use std::sync::LazyLock;
@@ -14,7 +16,7 @@ pub struct Route {
     /// The HTTP method.
     pub method: &'static str,
     /// Path template.
-    pub path: &'static str,
+    pub path: String,
     /// What proves its caller.
     pub token: TokenKind,
     /// What the caller needs beyond that.
@@ -32,6 +34,7 @@ fn route(
     token: TokenKind,
     handler: fn() -> actix_web::Route,
 ) -> Route {
+    let path = path.to_owned();
     Route { method, path, token, right: Right::Caller, costly: false, also_suspended: false, handler }
 }
 
@@ -47,7 +50,15 @@ impl Route {
     fn costly(self) -> Self {
         Self { costly: true, ..self }
     }
+
+    /// The same for pages of Forge.
+    fn of_forge(&self) -> Self {
+        Self { path: format!("{FORGE}{}", self.path), token: TokenKind::Invocation, ..*self }
+    }
 }
+
+/// Below it is what Forge calls.
+pub const FORGE: &str = "/forge";
 
 static TABLE: LazyLock<Vec<Route>> = LazyLock::new(all);
 
@@ -57,9 +68,18 @@ pub fn declared(method: &str, path: &str) -> Option<&'static Route> {
 }
 
 /// Every route of the public port.
-#[rustfmt::skip]
 pub fn all() -> Vec<Route> {
-    use TokenKind::{Context, Install, None, Page, Server};
+    let mut table = own();
+    // A page's own calls are the same on every host, and so is what stands behind them.
+    let of_forge: Vec<Route> =
+        table.iter().filter(|route| route.token == TokenKind::Context).map(Route::of_forge).collect();
+    table.extend(of_forge);
+    table
+}
+
+#[rustfmt::skip]
+fn own() -> Vec<Route> {
+    use TokenKind::{Context, Event, Install, None, Page, Removal, Schedule, Server};
     vec![
         // Anybody.
         route("GET", "/healthz", None, || get().to(health::healthz)),
@@ -74,6 +94,10 @@ pub fn all() -> Vec<Route> {
         route("POST", "/connect/uninstalled", Install, || post().to(lifecycle::uninstalled)),
         // Jira's server.
         route("POST", "/connect/webhooks", Server, || post().to(webhooks::webhook)),
+        // Forge.
+        route("POST", "/forge/events", Event, || post().to(forge::event)),
+        route("POST", "/forge/schedule", Schedule, || post().to(forge::schedule)),
+        route("POST", "/forge/uninstall", Removal, || post().to(forge::removal)),
         // Pages in an iframe.
         route("GET", "/connect/panel", Page, || get().to(pages::panel)),
         route("GET", "/connect/reports", Page, || get().to(pages::reports)),
@@ -119,10 +143,25 @@ pub fn all() -> Vec<Route> {
     ]
 }
 
-/// Registers the table.
-pub fn configure(config: &mut ServiceConfig) {
-    for route in all() {
-        config.route(route.path, (route.handler)().wrap(from_fn(extract::prove_first)));
+/// Registers the table. What is Forge's is there where the app is registered with it, and answers as Forge wants it.
+pub fn configure(config: &mut ServiceConfig, forge: Option<&Forge>) {
+    let (of_forge, others): (Vec<Route>, Vec<Route>) =
+        all().into_iter().partition(|route| route.path.starts_with(FORGE));
+    for route in others {
+        config.route(&route.path, (route.handler)().wrap(from_fn(extract::prove_first)));
+    }
+    if let Some(forge) = forge {
+        let mut scope = web::scope(FORGE);
+        for route in of_forge {
+            let below = route.path.strip_prefix(FORGE).unwrap_or_default();
+            scope = scope.route(below, (route.handler)().wrap(from_fn(extract::prove_first)));
+        }
+        config.service(
+            scope
+                .default_service(web::to(health::not_found))
+                .wrap(from_fn(answers::as_forge_wants))
+                .wrap(answers::cross_origin(forge.origins.clone())),
+        );
     }
     config.default_service(web::to(health::not_found));
 }

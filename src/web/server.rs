@@ -66,7 +66,8 @@ pub async fn start(config: Config, clock: Clock, [public, ops]: [TcpListener; 2]
     // What a crash cut off, before anybody asks.
     uninstalled::finish(&app).await.map_err(|error| anyhow::anyhow!("finishing what was closed: {error}"))?;
     let (public_at, ops_at) = (public.local_addr()?, ops.local_addr()?);
-    let public_server = serve(&app, public, routes::configure)?;
+    let forge = app.config.forge.clone();
+    let public_server = serve(&app, public, move |config| routes::configure(config, forge.as_ref()))?;
     let ops_server = serve(&app, ops, ops::configure)?;
     let handles = [public_server.handle(), ops_server.handle()];
     let (stop, stopped) = watch::channel(false);
@@ -86,7 +87,7 @@ pub async fn start(config: Config, clock: Clock, [public, ops]: [TcpListener; 2]
 fn serve(
     app: &Arc<App>,
     listener: TcpListener,
-    configure: fn(&mut web::ServiceConfig),
+    configure: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
 ) -> anyhow::Result<actix_web::dev::Server> {
     let data = web::Data::from(Arc::clone(app));
     let server = HttpServer::new(move || {
@@ -101,7 +102,7 @@ fn serve(
             .app_data(web::PathConfig::default().error_handler(|error, _| params::unreadable(&error).into()))
             .wrap(middleware::security_headers())
             .wrap(from_fn(middleware::report))
-            .configure(configure)
+            .configure(configure.clone())
     })
     .client_request_timeout(HEAD_WITHIN)
     .disable_signals()

@@ -9,6 +9,7 @@ use crate::error::{AppError, AppResult};
 use crate::jobs::{self, Kind};
 use crate::sync::events::{self, Read, Stale};
 use crate::sync::inbox::place;
+use crate::tenants::Tenant;
 use actix_web::{HttpRequest, HttpResponse, web};
 use hourbook_store::inbox::NewEvent;
 use sha2::{Digest, Sha256};
@@ -30,31 +31,43 @@ pub async fn webhook(
     payload: web::Payload,
 ) -> AppResult<HttpResponse> {
     let tenant = caller.0;
-    // What arrives while its database is moved is not taken: Jira sends it again.
+    let body = lifecycle::read(payload, LONGEST).await?;
+    take(&app, &tenant, events::parse(&body), identifier(&request, &body)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Makes what an event tells durable, whichever host it is from. `identifier` is the same when it is sent again.
+///
+/// # Errors
+/// 503 if that is not possible now: then it should be sent again.
+pub(super) async fn take(
+    app: &App,
+    tenant: &Tenant,
+    read: Result<Read, &'static str>,
+    identifier: String,
+) -> AppResult<()> {
+    // What arrives while its database is moved is not taken: it is sent again.
     if app.tenants.is_moving(&tenant.id) {
         return Err(hourbook_store::error::Error::Held.into());
     }
-    let body = lifecycle::read(payload, LONGEST).await?;
     let count = |outcome: &str| app.metrics.webhooks.with_label_values(&[outcome]).inc();
-    let read = events::parse(&body);
     if let Ok(Read { stale: Some(stale), .. }) = &read {
-        forget(&app, &tenant.id, *stale);
+        forget(app, &tenant.id, *stale);
     }
     let event = match read.map(|read| read.event) {
         Ok(Some(event)) => event,
         Ok(None) => {
             count("nothing_to_us");
-            return Ok(HttpResponse::NoContent().finish());
+            return Ok(());
         }
         Err(reason) => {
             // It would be no better the next time. What it told is found by a sync.
-            tracing::warn!(reason, "a webhook of an unknown shape");
+            tracing::warn!(reason, "an event of an unknown shape");
             count("unreadable");
-            jobs::enqueue(&app, &tenant.id, Kind::SyncIncremental, "").await.map_err(not_taken)?;
-            return Ok(HttpResponse::NoContent().finish());
+            jobs::enqueue(app, &tenant.id, Kind::SyncIncremental, "").await.map_err(not_taken)?;
+            return Ok(());
         }
     };
-    let identifier = identifier(&request, &body);
     let text = serde_json::to_vec(&event).map_err(not_taken)?;
     let sealed = tenant.cipher.seal(place(&identifier), &text);
     let new = NewEvent {
@@ -65,7 +78,7 @@ pub async fn webhook(
     };
     app.inbox.append(new).await.map_err(not_taken)?;
     count("durable");
-    Ok(HttpResponse::NoContent().finish())
+    Ok(())
 }
 
 /// What reports remember follows at once; it expires by itself where an event is lost.

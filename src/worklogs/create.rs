@@ -118,7 +118,7 @@ impl<'a> Attempt<'a> {
             caller,
             marker: property::marker(&key_hash, &request_hash),
             db,
-            jira: app.jira.as_user(&caller.tenant.site, Class::Write, &caller.account_id, Scopes::Write),
+            jira: caller.in_person(&app.jira, Class::Write, Scopes::Write),
             intent: Intent {
                 account_id: caller.account_id.clone(),
                 key_hash,

@@ -38,7 +38,7 @@ pub async fn delete(
     let _turn = app.turns.take(format!("{}/{}", caller.tenant.id, intent.key_hash)).await;
     let claim = intent.clone();
     let mut unanswered = db.write(move |db| intents::claim(db, &claim)).await?.is_some();
-    let jira = app.jira.as_user(&caller.tenant.site, Class::Write, &caller.account_id, Scopes::Delete);
+    let jira = caller.in_person(&app.jira, Class::Write, Scopes::Delete);
     let mut result = jira.delete_worklog(issue_id, id, estimate).await;
     for _ in 1..TRIES {
         if !matches!(result, Err(JiraError::OutcomeUnknown(_))) {

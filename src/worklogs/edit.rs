@@ -49,12 +49,7 @@ pub async fn edit(app: &App, caller: &Caller, change: Change) -> AppResult<Edite
     licence::require(app, caller).await?;
     let db = app.db(&caller.tenant).await?;
     let (issue_id, id) = (change.issue_id, change.id);
-    let editor = Editor {
-        jira: app.jira.as_user(&caller.tenant.site, Class::Write, &caller.account_id, Scopes::Write),
-        app,
-        caller,
-        db,
-    };
+    let editor = Editor { jira: caller.in_person(&app.jira, Class::Write, Scopes::Write), app, caller, db };
     match editor.edit(change).await {
         Err(Failure::Jira(refused)) => {
             // Perhaps it was moved or deleted: a read finds out.

@@ -101,7 +101,7 @@ async fn bad_request(
     if granted.is_empty() {
         return Ok(Some(AppError::forbidden("no_permission", act.without_permission())));
     }
-    let own = app.jira.as_user(&caller.tenant.site, Class::Read, &caller.account_id, Scopes::Read);
+    let own = caller.in_person(&app.jira, Class::Read, Scopes::Read);
     if own.is_editable(issue_id).await? {
         return Ok(None);
     }

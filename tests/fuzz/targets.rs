@@ -1,7 +1,8 @@
 //! What is fuzzed: whatever comes from outside, with what has to hold of it. Shared by the fuzzer (`make fuzz`) and by
 //! the test that replays the corpus in every run.
 
-use hourbook::auth::connect::{context, jwt, qsh, server};
+use hourbook::auth::connect::{context, qsh, server};
+use hourbook::auth::jwt;
 use hourbook::backup::file;
 use hourbook::backup::vault::{Vault, Whereabouts};
 use hourbook::jira::configuration::TimeTracking;
@@ -36,7 +37,7 @@ pub fn tokens(data: &[u8]) {
     assert!(context::verify(text, SECRET, 1_700_000_000).is_err());
     assert!(server::verify(text, SECRET, "GET", "/connect/panel?a=b", "", 1_700_000_000).is_err());
     let _ = jwt::unverified_issuer(text);
-    let _ = jwt::key_id(text, jsonwebtoken::Algorithm::RS256);
+    let _ = jwt::key_id(text, &[jsonwebtoken::Algorithm::RS256]);
 }
 
 /// The hash does not depend on the order of parameters, nor on the token among them.

@@ -155,7 +155,8 @@ async fn the_descriptor_validates_and_names_only_routes_that_exist() {
         serde_json::json!({ "signed-install": true, "context-qsh": true, "gdpr": true })
     );
     assert_eq!(descriptor["scopes"], serde_json::json!(["READ", "WRITE", "DELETE", "ACT_AS_USER"]));
-    let paths: BTreeSet<&str> = hourbook::web::routes::all().iter().map(|route| route.path).collect();
+    let table = hourbook::web::routes::all();
+    let paths: BTreeSet<&str> = table.iter().map(|route| route.path.as_str()).collect();
     let mut urls = Vec::new();
     collect_urls(&descriptor, &mut urls);
     assert!(urls.len() > 15, "{urls:?}");

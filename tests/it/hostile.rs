@@ -3,9 +3,11 @@
 use crate::auth::target;
 use crate::support::client::send;
 use crate::support::{ANA, APP_KEY, BEN, World};
+use hourbook::auth::forge::modules;
 use hourbook::auth::{Right, TokenKind};
 use hourbook::limits::Rate;
 use hourbook::web::routes::{self, Route};
+use hourbook_simulator::forge::Twist;
 use hourbook_simulator::site::Site;
 use hourbook_simulator::{qsh, tokens};
 use serde_json::{Value, json};
@@ -55,6 +57,9 @@ fn presented(world: &World, route: &Route, who: Who) -> (String, Vec<(&'static s
     if who == Who::Nobody || route.token == TokenKind::None {
         return (target, vec![]);
     }
+    if !modules::of(route.token).is_empty() {
+        return (target, vec![("Authorization", format!("Bearer {}", invocation(world, route, who)))]);
+    }
     let now = world.cloud.clock.now_ms() / 1000;
     let (iat, exp) = if who == Who::Latecomer { (now - 900, now - 600) } else { (now, now + 60) };
     let account = if matches!(who, Who::JiraAdmin | Who::Operator) { ANA } else { BEN };
@@ -85,6 +90,33 @@ fn presented(world: &World, route: &Route, who: Who) -> (String, Vec<(&'static s
     }
 }
 
+/// A token of Forge: of the route's own module, with a person where the route is for people.
+fn invocation(world: &World, route: &Route, who: Who) -> String {
+    let now = world.cloud.clock.now_ms() / 1000;
+    let account = if matches!(who, Who::JiraAdmin | Who::Operator) { ANA } else { BEN };
+    let for_people = route.token == TokenKind::Invocation;
+    let (module, is_person) = match (for_people, who) {
+        (true, Who::WrongRequest) => ("hourbook-worklogs", true),
+        (true, _) => ("hourbook-admin", true),
+        // What a page's token can be read from a browser.
+        (false, Who::WrongRequest) => ("hourbook-admin", true),
+        (false, _) => (modules::of(route.token)[0], false),
+    };
+    let claims = match who {
+        // Of Atlassian, for another app.
+        Who::OtherTenant => json!({ "aud": "ari:cloud:ecosystem::app/another" }),
+        Who::Latecomer => json!({ "iat": now - 200, "nbf": now - 200, "exp": now - 175 }),
+        _ => json!({}),
+    };
+    let twist = Twist { claims, app: Value::Null };
+    let claims = world.site.invocation_claims(module, is_person.then_some(account), &twist);
+    let key = world.cloud.forge_key();
+    match who {
+        Who::Forger => tokens::rs256(&claims, Some(&key.kid), &world.cloud.install_key().private_pem),
+        _ => tokens::rs256(&claims, Some(&key.kid), &key.private_pem),
+    }
+}
+
 /// What the table says of a caller.
 fn expected(route: &Route, who: Who) -> &'static str {
     let proved = matches!(who, Who::PlainUser | Who::Reporter | Who::JiraAdmin);
@@ -101,6 +133,7 @@ fn expected(route: &Route, who: Who) -> &'static str {
 #[tokio::test]
 async fn every_route_by_every_caller() {
     let world = World::installed().await;
+    assert_eq!(world.site.install_by_forge(&world.url()).await, 204);
     let mut checked = 0;
     for who in EVERYBODY {
         let right = if who == Who::Reporter { "everyone" } else { "admins" };
@@ -114,7 +147,7 @@ async fn every_route_by_every_caller() {
             let body = matches!(route.method, "POST" | "PUT").then_some(&body);
             let reply = send(&world, route.method, &url, body, &headers).await;
             let found = match (reply.status, reply.json["code"].as_str()) {
-                (401, _) => "unproved",
+                (401, _) | (403, Some("module_refused")) => "unproved",
                 (403, Some("admin_only")) => "admins only",
                 (404, Some("route_not_found")) => "no such route",
                 _ => "in",
@@ -126,6 +159,9 @@ async fn every_route_by_every_caller() {
                 "{who:?} {} {}: {} {}",
                 route.method, route.path, reply.status, reply.text
             );
+            if route.token == TokenKind::Removal && found == "in" {
+                assert_eq!(world.site.install_by_forge(&world.url()).await, 204);
+            }
             assert!(reply.status < 500 || reply.json["code"] == "receipt_not_found", "{}", reply.text);
             checked += 1;
         }
@@ -154,9 +190,16 @@ fn what_is_for_admins_is_declared_so() {
         "PUT /api/v1/settings",
         "PUT /api/v1/tags/{tagId}",
     ];
+    let pages_call = expected.iter().filter(|route| route.contains(" /api/"));
+    let of_forge = pages_call.map(|route| route.replace(" /", " /forge/"));
+    let mut expected: Vec<String> = expected.iter().map(ToString::to_string).chain(of_forge).collect();
+    expected.sort();
     assert_eq!(found, expected);
-    let open: Vec<&str> =
-        table.iter().filter(|route| route.token == TokenKind::None).map(|route| route.path).collect();
+    let open: Vec<&str> = table
+        .iter()
+        .filter(|route| route.token == TokenKind::None)
+        .map(|route| route.path.as_str())
+        .collect();
     let expected = [
         "/healthz",
         "/readyz",

@@ -180,7 +180,7 @@ async fn a_failing_migration_is_one_tenants_affair() {
     for tenant in [&broken, &whole] {
         step_back(&world, tenant);
     }
-    world.change_tenant(&broken, "CREATE TABLE fences (in_the_way BIGINT)");
+    world.change_tenant(&broken, "CREATE TABLE closed_accounts (in_the_way BIGINT)");
     let (ok, text) = world.hourbook("migrate").await;
     assert!(!ok && text.contains(&format!("tenant {broken} is held back")), "{text}");
     assert!(text.contains("1 of 2 tenants"), "{text}");
@@ -194,12 +194,12 @@ async fn a_failing_migration_is_one_tenants_affair() {
     let metrics = world.http.get(metrics).send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("hourbook_waiting{queue=\"tenants.quarantined\"} 1"), "{metrics}");
     let (_, text) = world.hourbook(&format!("tenant show {broken}")).await;
-    assert!(text.contains("quarantine since") && text.contains("fences"), "{text}");
+    assert!(text.contains("quarantine since") && text.contains("closed_accounts"), "{text}");
     // An event of the time in between is not lost.
     world.site.log_work(BEN, world.ids.issue, Work::of(321, "canary while held back"));
     world.site.webhooks_delivered().await;
     world.halt().await;
-    world.change_tenant(&broken, "DROP TABLE fences");
+    world.change_tenant(&broken, "DROP TABLE closed_accounts");
     let (ok, text) = world.hourbook("migrate").await;
     assert!(ok && text.contains("is served again"), "{text}");
     world.boot().await;
@@ -256,10 +256,11 @@ fn migrations_expand_before_they_contract() {
             for forbidden in ["DROP ", "RENAME ", "ALTER COLUMN", " TYPE "] {
                 assert!(!text.contains(forbidden), "{backend}/{name}: {forbidden}");
             }
-            for line in text.lines().filter(|line| line.contains("ADD COLUMN")) {
-                let fits = !line.contains("NOT NULL") || line.contains("DEFAULT");
-                assert!(fits, "{backend}/{name}: code of the version before does not fill it: {line}");
-            }
+            let added = text.lines().find(|line| line.contains("ADD COLUMN"));
+            let early = name.as_str() < "0005";
+            assert!(early || added.is_none(), "{backend}/{name}: the backup before it would fail: {added:?}");
+            let fits = added.is_none_or(|line| !line.contains("NOT NULL") || line.contains("DEFAULT"));
+            assert!(fits, "{backend}/{name}: code of the version before does not fill it: {added:?}");
         }
         assert!(checked >= 4);
     }

@@ -19,9 +19,11 @@ use hourbook::config::{Config, Env, Tuning};
 use hourbook::limits::Rate;
 use hourbook::web::server::{self, Running};
 use hourbook_simulator::cloud::Cloud;
+use hourbook_simulator::forge;
 use hourbook_simulator::people::Work;
 use hourbook_simulator::site::Site;
 use hourbook_simulator::views;
+use hourbook_store::control::installations;
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -109,6 +111,9 @@ impl World {
         let cloud = Cloud::start();
         let site = Site::start(&cloud, "canary-client-one");
         let other = Site::start(&cloud, "canary-client-two");
+        for site in [&site, &other] {
+            site.state().by_forge = by_forge();
+        }
         let ids = fill(&site, "one");
         assert_eq!(ids, fill(&other, "two"), "both tenants have equal ids");
         // What is older than a minute is in the feeds.
@@ -122,6 +127,11 @@ impl World {
                 ("HOURBOOK_MASTER_KEYS", MASTER_KEYS),
                 ("HOURBOOK_CONNECT_KEYS_URL", cloud.url.as_str()),
                 ("HOURBOOK_OAUTH_URL", cloud.url.as_str()),
+                ("HOURBOOK_FORGE_APP_ID", forge::APP_ID),
+                ("HOURBOOK_FORGE_KEYS_URL", format!("{}/.well-known/jwks.json", cloud.url).as_str()),
+                // A removal is as final as Connect's, where a test does not say otherwise.
+                ("HOURBOOK_FORGE_UNINSTALL_MINUTES", "0"),
+                ("HOURBOOK_API_URL", cloud.url.as_str()),
                 ("HOURBOOK_ALLOWED_SITES", "http://127.0.0.1:*"),
                 ("HOURBOOK_INCREMENTAL_SECS", "3600"),
                 ("HOURBOOK_DATA_DIR", dir.path().to_str().unwrap()),
@@ -220,8 +230,12 @@ impl World {
         config.tuning = self.tuning.clone();
         let running = server::start(config, self.clock.clone(), [public, ops]).await.unwrap();
         for site in [&self.site, &self.other] {
-            if let Some(installation) = site.state().installation.as_mut() {
-                installation.app_url = format!("http://{}", running.public);
+            let (mut state, url) = (site.state(), format!("http://{}", running.public));
+            if let Some(installation) = state.installation.as_mut() {
+                installation.app_url.clone_from(&url);
+            }
+            if let Some(app) = state.forge.as_mut() {
+                app.app_url = url;
             }
         }
         self.server = Some(running);
@@ -246,10 +260,19 @@ impl World {
         self.dir.path().to_owned()
     }
 
+    /// The tenant of a site that is not closed, whichever host it came by.
+    pub async fn open_tenant(&self, site: &Site) -> Option<String> {
+        let (client_key, cloud_id) = (site.client_key(), site.cloud_id());
+        let all = self.running().app.control.read(installations::all).await.unwrap();
+        let is_its = |key: &str| key == client_key || key.rsplit('/').next() == Some(&cloud_id);
+        let open =
+            all.into_iter().rfind(|found| found.state != installations::CLOSED && is_its(&found.client_key));
+        open.map(|found| found.tenant_id)
+    }
+
     /// The folder of the only tenant of a site that is not wiped.
     pub async fn tenant_id(&self, site: &Site) -> String {
-        let tenant = self.running().app.tenants.by_client_key(&site.client_key()).await.unwrap();
-        tenant.expect("the site is installed").id.clone()
+        self.open_tenant(site).await.expect("the site is installed")
     }
 
     /// The backups below a prefix, oldest first.
@@ -356,10 +379,7 @@ impl World {
     /// Kinds of jobs that wait or run.
     pub async fn open_jobs(&self, site: &Site) -> Vec<String> {
         let app = &self.running().app;
-        let Some(tenant) = app.tenants.by_client_key(&site.client_key()).await.unwrap() else {
-            return Vec::new();
-        };
-        let id = tenant.id.clone();
+        let Some(id) = self.open_tenant(site).await else { return Vec::new() };
         let jobs = app
             .control
             .read(move |conn| hourbook_store::control::jobs::open_of_tenant(conn, &id))
@@ -386,7 +406,8 @@ impl World {
     /// The checks at the end of every test.
     pub async fn end(mut self) {
         for site in [&self.site, &self.other] {
-            if site.state().installation.is_some() {
+            let installed = site.state().installation.is_some() || site.state().forge.is_some();
+            if installed {
                 self.settle(site).await;
                 self.equal(site).await;
             }
@@ -441,6 +462,11 @@ where
             Err(_) => tokio::time::sleep(Duration::from_millis(25)).await,
         }
     }
+}
+
+/// Whether sites install Hourbook by Forge in this run: `HOURBOOK_TEST_HOST=forge`.
+pub fn by_forge() -> bool {
+    std::env::var("HOURBOOK_TEST_HOST").is_ok_and(|host| host == "forge")
 }
 
 /// A document that says something, with the planted word.

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod cloud;
 mod control;
 pub mod faults;
+pub mod forge;
 mod host;
 pub mod lifecycle;
 pub mod limits;

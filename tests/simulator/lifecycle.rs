@@ -19,6 +19,9 @@ impl Site {
     /// Installs the app, or tells it of a change; returns the status of its answer. The secret is kept if the app
     /// is installed already.
     pub async fn install(&self, app_url: &str, app_key: &str) -> u16 {
+        if self.state().by_forge {
+            return self.install_by_forge(app_url).await;
+        }
         let known = self.state().installation.clone();
         let secret = known.as_ref().map_or_else(
             || format!("canarysecret-{:032x}", rand::random::<u128>()),
@@ -49,6 +52,10 @@ impl Site {
     /// # Panics
     /// When it is not installed.
     pub async fn uninstall(&self) -> u16 {
+        if self.state().by_forge {
+            self.state().outbox.clear();
+            return self.uninstall_by_forge().await;
+        }
         let installation = self.state().installation.take().expect("the app is installed");
         self.state().outbox.clear();
         self.call("uninstalled", &installation.app_url, &installation.app_key, None, &Twist::default()).await

@@ -30,6 +30,7 @@ pub(crate) enum Caller {
 /// A call, read.
 pub(crate) struct Call<'a> {
     pub(crate) site: &'a Site,
+    pub(crate) door: Door,
     pub(crate) caller: Caller,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) body: Value,
@@ -43,6 +44,11 @@ impl Call<'_> {
     /// All values of a parameter that may be repeated.
     pub(crate) fn all<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s str> {
         self.query.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the app calls by a token of Forge.
+    pub(crate) fn is_app_of_forge(&self) -> bool {
+        self.door == Door::Gateway && self.caller == Caller::App
     }
 
     pub(crate) fn number(&self, name: &str) -> Option<i64> {
@@ -98,17 +104,38 @@ impl Answer {
     }
 }
 
+/// Where a call comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// The site's own address.
+    Site,
+    /// Atlassian's gateway, for tokens of Forge.
+    Gateway,
+}
+
 /// Answers every request to a site.
 pub(crate) async fn answer(request: HttpRequest, body: web::Bytes, site: web::Data<Site>) -> HttpResponse {
-    let method = request.method().as_str().to_owned();
     let path = request.path().to_owned();
+    serve(&request, &path, body, &site, Door::Site).await
+}
+
+/// Answers a request, wherever it came in.
+pub(crate) async fn serve(
+    request: &HttpRequest,
+    path: &str,
+    body: web::Bytes,
+    site: &Site,
+    door: Door,
+) -> HttpResponse {
+    let method = request.method().as_str().to_owned();
+    let path = path.to_owned();
     let fault = {
         let mut state = site.state();
         *state.calls.entry(template(&method, &path)).or_default() += 1;
         faults::take(&mut state.faults, &method, &path)
     };
     match &fault {
-        Some(Fault::Status(status)) => return error_only(&site, *status),
+        Some(Fault::Status(status)) => return error_only(site, *status),
         Some(Fault::TooMany { reason, retry_after }) => {
             let mut response = HttpResponse::TooManyRequests();
             response.insert_header(("Date", site.clock.http_date()));
@@ -118,7 +145,7 @@ pub(crate) async fn answer(request: HttpRequest, body: web::Bytes, site: web::Da
             }
             return response.finish();
         }
-        Some(Fault::HangUpBefore) => return hang_up(&site),
+        Some(Fault::HangUpBefore) => return hang_up(site),
         Some(Fault::Redirect(origin)) => {
             let target = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
             return HttpResponse::TemporaryRedirect()
@@ -129,11 +156,15 @@ pub(crate) async fn answer(request: HttpRequest, body: web::Bytes, site: web::Da
         Some(Fault::Slow(pause)) => tokio::time::sleep(*pause).await,
         _ => {}
     }
-    let caller = match authenticate(&site, &request) {
+    let authentic = match door {
+        Door::Site => authenticate(site, request),
+        Door::Gateway => by_bearer(site, request),
+    };
+    let caller = match authentic {
         Ok(caller) => caller,
         Err(reason) => {
             site.state().unauthorised.push(format!("{method} {path}: {reason}"));
-            return error_only(&site, 401);
+            return error_only(site, 401);
         }
     };
     if let Some(limits) = site.cloud.limits() {
@@ -148,7 +179,8 @@ pub(crate) async fn answer(request: HttpRequest, body: web::Bytes, site: web::Da
     }
     let parsed = serde_json::from_slice::<Value>(&body).ok();
     let call = Call {
-        site: &site,
+        site,
+        door,
         caller,
         query: web::Query::<Vec<(String, String)>>::from_query(request.query_string())
             .map(web::Query::into_inner)
@@ -167,13 +199,13 @@ pub(crate) async fn answer(request: HttpRequest, body: web::Bytes, site: web::Da
         });
     }
     match fault {
-        Some(Fault::HangUpAfter) => hang_up(&site),
+        Some(Fault::HangUpAfter) => hang_up(site),
         Some(Fault::SlowAfter(pause)) => {
             tokio::time::sleep(pause).await;
-            respond(&site, answer)
+            respond(site, answer)
         }
-        Some(Fault::StatusAfter(status)) => error_only(&site, status),
-        _ => respond(&site, answer),
+        Some(Fault::StatusAfter(status)) => error_only(site, status),
+        _ => respond(site, answer),
     }
 }
 
@@ -221,6 +253,13 @@ impl MessageBody for Broken {
     }
 }
 
+/// Proves the caller as Atlassian's gateway does: by a token of Forge, and nothing else.
+fn by_bearer(site: &Site, request: &HttpRequest) -> Result<Caller, &'static str> {
+    let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+    let token = header.and_then(|header| header.strip_prefix("Bearer ")).ok_or("no token")?;
+    Ok(site.bearer(token)?.map_or(Caller::App, Caller::Person))
+}
+
 /// Proves the caller as Jira does: the app by a signature over this very request, a person by a bearer token with
 /// the scope that the call needs.
 fn authenticate(site: &Site, request: &HttpRequest) -> Result<Caller, &'static str> {
@@ -257,9 +296,20 @@ fn authenticate(site: &Site, request: &HttpRequest) -> Result<Caller, &'static s
         };
     }
     let token = header.strip_prefix("JWT ").ok_or("unknown scheme")?;
+    let target = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
+    by_signature(site, token, method, &target)
+}
+
+/// Proves the app by a signature over this very request.
+pub(crate) fn by_signature(
+    site: &Site,
+    token: &str,
+    method: &str,
+    target: &str,
+) -> Result<Caller, &'static str> {
+    let now = site.clock.now_ms() / 1000;
     let installation = site.state().installation.clone().ok_or("not installed")?;
     let claims = tokens::verify(token, &installation.secret).ok_or("signature")?;
-    let target = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
     let number = |name: &str| claims.get(name).and_then(Value::as_i64).unwrap_or_default();
     let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
     if text("iss") != installation.app_key {
@@ -268,7 +318,7 @@ fn authenticate(site: &Site, request: &HttpRequest) -> Result<Caller, &'static s
     if number("exp") <= now || number("iat") > now + 3 {
         return Err("lifetime");
     }
-    if text("qsh") != qsh::hash(method, &target) {
+    if text("qsh") != qsh::hash(method, target) {
         return Err("query string hash");
     }
     Ok(Caller::App)

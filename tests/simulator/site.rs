@@ -114,6 +114,11 @@ impl Site {
         self.state().installation.clone().expect("the app is installed")
     }
 
+    /// Whether the app of this site signed a request.
+    pub(crate) fn signed_by_app(&self, token: &str, method: &str, target: &str) -> bool {
+        rest::by_signature(self, token, method, target).is_ok()
+    }
+
     /// The key of the app that is installed.
     pub(crate) fn app_key(&self) -> String {
         self.state().installation.as_ref().map(|app| app.app_key.clone()).unwrap_or_default()

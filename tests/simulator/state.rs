@@ -1,6 +1,7 @@
 //! What a site holds. Instants are milliseconds since 1970, UTC.
 
 use crate::faults::Rule;
+use crate::forge::{Bearer, ForgeApp, Habits};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
@@ -129,9 +130,20 @@ pub struct Delivery {
     pub spares_containers: bool,
 }
 
+/// Whose way an event goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Host {
+    /// A webhook of Connect.
+    Connect,
+    /// An event of Forge.
+    Forge,
+}
+
 /// A webhook on its way.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
+    /// Whose way it goes.
+    pub host: Host,
     /// Same on every try.
     pub identifier: String,
     /// The event.
@@ -197,8 +209,18 @@ pub struct State {
     pub deleted: BTreeSet<(i64, i64)>,
     /// Worklogs by issue.
     pub by_issue: HashMap<i64, BTreeSet<i64>>,
-    /// The installation.
+    /// The installation by Connect.
     pub installation: Option<Installation>,
+    /// The site's id in Forge.
+    pub cloud_id: String,
+    /// The installation by Forge.
+    pub forge: Option<ForgeApp>,
+    /// How Forge behaves.
+    pub habits: Habits,
+    /// Forge's tokens for the REST API.
+    pub bearers: HashMap<String, Bearer>,
+    /// Which host [`crate::site::Site::install`] installs by.
+    pub by_forge: bool,
     /// Tokens of people: account, scopes, expiry.
     pub tokens: HashMap<String, (String, String, i64)>,
     /// Faults that wait.
@@ -273,6 +295,7 @@ impl State {
             withheld_ms: 60_000,
             feed_page: 1000,
             last_id: 10_000,
+            cloud_id: format!("{:032x}", rand::random::<u128>()),
             ..Self::default()
         }
     }

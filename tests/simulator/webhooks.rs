@@ -1,7 +1,8 @@
 //! Webhooks: signed, at least once, in no order; tried again on 5xx, dropped for good on other 4xx.
 
+use crate::forge::events;
 use crate::site::Site;
-use crate::state::{Failed, Outgoing, State};
+use crate::state::{Failed, Host, Outgoing, State};
 use rand::Rng;
 use serde_json::Value;
 use std::sync::{Arc, Weak};
@@ -23,17 +24,25 @@ const AT_ONCE: usize = 8;
 impl Site {
     /// Sends an event to the app as far as the delivery's luck goes.
     pub(crate) fn emit(&self, state: &mut State, event: &str, mut body: Value) {
-        if state.installation.is_none() {
-            return;
+        body["timestamp"] = self.clock.now_ms().into();
+        if state.forge.is_some()
+            && let Some((name, told)) = events::in_words_of_forge(state.habits.full_worklogs, event, &body)
+        {
+            self.send_out(state, Host::Forge, &name, told);
         }
+        if state.installation.is_some() {
+            body["webhookEvent"] = event.into();
+            self.send_out(state, Host::Connect, event, body);
+        }
+    }
+
+    fn send_out(&self, state: &mut State, host: Host, event: &str, body: Value) {
         let now = self.clock.now_ms();
-        body["timestamp"] = now.into();
-        body["webhookEvent"] = event.into();
         state.emitted += 1;
         let mut rng = rand::rng();
         let delivery = state.delivery;
         // Of what goes with an issue or project no feed tells: their loss is a matter of its own.
-        let told_once = delivery.spares_containers && !event.starts_with("worklog");
+        let told_once = delivery.spares_containers && !event.contains("worklog");
         if rng.random_range(0..100) < delivery.lost && !told_once {
             state.lost += 1;
             return;
@@ -41,6 +50,7 @@ impl Site {
         let late = rng.random_range(0..100) < delivery.late;
         let due = now + if late { rng.random_range(0..LATE_MS) } else { 0 };
         let outgoing = Outgoing {
+            host,
             identifier: format!("{:016x}", rng.random::<u64>()),
             event: event.to_owned(),
             body,
@@ -67,7 +77,7 @@ impl Site {
         }
     }
 
-    /// Posts one event; the status of the answer, 0 if there was none.
+    /// Posts one webhook; the status of the answer, 0 if there was none.
     pub async fn post_webhook(&self, outgoing: &Outgoing) -> u16 {
         let Some(installation) = self.state().installation.clone() else { return 204 };
         let token = self.signed("POST", PATH, None, &installation.secret);
@@ -88,6 +98,7 @@ impl Site {
 pub(crate) async fn deliver(site: Weak<Site>) {
     loop {
         let Some(site) = site.upgrade() else { return };
+        site.tick().await;
         let batch = take_due(&site);
         if batch.is_empty() {
             let pause = tokio::time::sleep(Duration::from_millis(20));
@@ -100,7 +111,12 @@ pub(crate) async fn deliver(site: Weak<Site>) {
                 let site = Arc::clone(&site);
                 tokio::spawn(async move {
                     let signed_at = site.clock.now_ms();
-                    let status = site.post_webhook(&outgoing).await;
+                    let status = match outgoing.host {
+                        Host::Connect => site.post_webhook(&outgoing).await,
+                        Host::Forge => {
+                            site.post_event(&outgoing.event, outgoing.body.clone(), outgoing.tries).await
+                        }
+                    };
                     settle(&site, outgoing, status, signed_at);
                 })
             })
@@ -139,6 +155,18 @@ fn settle(site: &Site, outgoing: Outgoing, status: u16, signed_at: i64) {
         // The clock was moved while it was on its way, as happens in tests alone: its token was of another time.
         401 if now - signed_at >= MOVED_MS => state.outbox.push_back(outgoing),
         200..=299 => state.delivered += 1,
+        // Whatever the app answers, Forge tries four times more, and then forgets the event.
+        other if outgoing.host == Host::Forge => {
+            let due = now + state.habits.retry_ms;
+            if outgoing.tries < events::RETRIES {
+                state.outbox.push_back(Outgoing { tries: outgoing.tries + 1, due, ..outgoing });
+            } else {
+                state.lost += 1;
+            }
+            if other == 401 {
+                state.refused.push((String::from("an event of Forge"), other));
+            }
+        }
         0 | 408 | 409 | 425 | 429 | 500..=599 if outgoing.tries < RETRIES => {
             state.outbox.push_back(Outgoing { tries: outgoing.tries + 1, due: now + PAUSE_MS, ..outgoing });
         }

@@ -1,8 +1,9 @@
 //! Tokens of lifecycle calls: RS256 with a key of Atlassian's installation service.
 
-use super::jwt::{self, Refusal};
+use super::claims::Claims;
 use super::keys::InstallKeys;
 use super::qsh;
+use crate::auth::jwt::{self, Refusal};
 use crate::error::AppResult;
 use hourbook_store::conn::Db;
 use hourbook_store::control::taken;
@@ -47,9 +48,10 @@ pub async fn verify(
     base_path: &str,
     now_secs: i64,
 ) -> Result<(), Refusal> {
-    let kid = jwt::key_id(request.token, Algorithm::RS256)?;
+    let kid = jwt::key_id(request.token, &[Algorithm::RS256])?;
     let key = keys.by_kid(&kid, now_secs).await?;
-    let verify = || jwt::verify(request.token, &key, Algorithm::RS256, keys.atlassian_secs(now_secs));
+    let verify =
+        || jwt::verify::<Claims>(request.token, &key, &[Algorithm::RS256], keys.atlassian_secs(now_secs));
     let claims = match verify() {
         // Signed by Atlassian, but at another time: perhaps our clock is wrong. The key service's decides.
         Err(Refusal::Lifetime) => {

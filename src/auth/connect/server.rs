@@ -1,7 +1,8 @@
 //! Tokens with a real query string hash: webhooks of Jira's server, and page loads in an iframe.
 
-use super::jwt::{self, Claims, Refusal};
+use super::claims::Claims;
 use super::qsh;
+use crate::auth::jwt::{self, Refusal};
 use jsonwebtoken::{Algorithm, DecodingKey};
 
 /// Proves that Jira made this very request, with the secret of the tenant that the token names.
@@ -16,7 +17,8 @@ pub fn verify(
     base_path: &str,
     now_secs: i64,
 ) -> Result<Claims, Refusal> {
-    let claims = jwt::verify(token, &DecodingKey::from_secret(secret), Algorithm::HS256, now_secs)?;
+    let claims =
+        jwt::verify::<Claims>(token, &DecodingKey::from_secret(secret), &[Algorithm::HS256], now_secs)?;
     if claims.qsh.as_deref() != Some(qsh::hash(method, target, base_path).as_str()) {
         return Err(Refusal::Qsh);
     }

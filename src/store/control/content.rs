@@ -31,6 +31,38 @@ dumped!(Installations of schema::installations by (tenant_id) {
     backup_at: Option<i64>,
     backup_bytes: Option<i64>,
     backup_checked_at: Option<i64>,
+    next_accounts_at: i64,
+});
+
+dumped!(ForgeInstallations of schema::forge_installations by (installation_id) {
+    installation_id: String,
+    tenant_id: String,
+    cloud_id: String,
+    environment_id: String,
+    environment: String,
+    app_version: String,
+    state: String,
+    state_since: i64,
+    first_heard_at: i64,
+    heard_at: i64,
+    system_token: Option<Vec<u8>>,
+    system_token_until: Option<i64>,
+});
+
+dumped!(Licences of schema::licences by (tenant_id) {
+    tenant_id: String,
+    state: String,
+    state_since: i64,
+    evaluation: bool,
+    ends_at: Option<i64>,
+});
+
+dumped!(AccountReports of schema::account_reports by (account_digest) {
+    account_digest: String,
+    held_since: i64,
+    next_at: i64,
+    closed: bool,
+    seen_at: i64,
 });
 
 dumped!(Jobs of schema::jobs by (id) {
@@ -70,7 +102,7 @@ dumped!(Receipts of schema::receipts by (receipt_id) {
     signature: String,
 });
 
-tables!(Installations, Jobs, Receipts, Placements, Holds);
+tables!(Installations, Jobs, Receipts, Placements, Holds, ForgeInstallations, Licences, AccountReports,);
 
 /// Writes the content as a stream: see [`crate::dump`].
 ///

@@ -4,7 +4,7 @@
 
 use super::schema::installations::dsl as i;
 use crate::conn::{Conn, on};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use diesel::prelude::*;
 
 /// Open for business.
@@ -18,6 +18,14 @@ pub const CLOSED: &str = "closed";
 pub const STATES: [&str; 3] = [ACTIVE, SUSPENDED, CLOSED];
 /// Reason of a suspension: another installation on the same site.
 pub const SUPERSEDED: &str = "superseded";
+/// Reason of a suspension: its removal was announced, the wipe is planned.
+pub const LEAVING: &str = "leaving";
+/// Reason of a suspension: nothing was heard of it for long.
+pub const SILENT: &str = "silent";
+/// Reason of a suspension: its key is about to be destroyed, nothing withdraws that.
+pub const CLOSING: &str = "closing";
+/// How reasons of a suspension begin where the site refused us.
+const REFUSED: &str = "refused: %";
 
 /// One installation. Instants are milliseconds since 1970, UTC.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -70,6 +78,8 @@ pub struct Installation {
     pub backup_bytes: Option<i64>,
     /// When a backup was last read back as a test.
     pub backup_checked_at: Option<i64>,
+    /// When its accounts are looked at next: whether they are to be reported.
+    pub next_accounts_at: i64,
 }
 
 /// What an `installed` call changes on a known installation.
@@ -124,10 +134,127 @@ pub fn insert(conn: &mut Conn, installation: &Installation) -> Result<()> {
     Ok(())
 }
 
-/// Applies an `installed` call to a known installation.
-pub fn renew(conn: &mut Conn, tenant_id: &str, renewal: &Renewal) -> Result<()> {
-    on!(conn, |c| diesel::update(i::installations.find(tenant_id)).set(renewal).execute(c))?;
+/// The open installation that Connect proved on a site: where its app is moved to Forge, the tenant stays.
+pub fn proven_on(conn: &mut Conn, base_url: &str) -> Result<Option<Installation>> {
+    let connect = i::shared_secret.is_not_null().and(i::proven_at.is_not_null());
+    Ok(on!(conn, |c| i::installations
+        .filter(i::base_url.eq(base_url).and(i::state.ne(CLOSED)).and(connect))
+        .order(i::proven_at.desc())
+        .select(Installation::as_select())
+        .first(c)
+        .optional())?)
+}
+
+/// Whether any installation has come by Connect and is open.
+pub fn any_of_connect(conn: &mut Conn) -> Result<bool> {
+    let open = i::installations.filter(i::state.ne(CLOSED).and(i::shared_secret.is_not_null()));
+    Ok(on!(conn, |c| diesel::select(diesel::dsl::exists(open)).get_result(c))?)
+}
+
+/// Open for business again, whatever kept it: whoever installs again is back. False if it was open.
+///
+/// # Errors
+/// [`Error::Conflict`] if it is being closed, or is.
+pub fn reopen(conn: &mut Conn, tenant_id: &str, now: i64) -> Result<bool> {
+    let found = find(conn, tenant_id)?.filter(|found| found.state != CLOSED);
+    let found =
+        found.filter(|found| found.state_reason.as_deref() != Some(CLOSING)).ok_or(Error::Conflict)?;
+    if found.state == ACTIVE {
+        return Ok(false);
+    }
+    let suspended = i::installations.find(tenant_id).filter(i::state.eq(SUSPENDED));
+    let reopened = on!(conn, |c| diesel::update(suspended)
+        .set((i::state.eq(ACTIVE), i::state_reason.eq(None::<String>), i::state_since.eq(now)))
+        .execute(c))?;
+    Ok(reopened == 1)
+}
+
+/// Suspends an installation that is active.
+pub fn suspend(conn: &mut Conn, tenant_id: &str, reason: &str, now: i64) -> Result<bool> {
+    let active = i::installations.find(tenant_id).filter(i::state.eq(ACTIVE));
+    let suspended = on!(conn, |c| diesel::update(active)
+        .set((i::state.eq(SUSPENDED), i::state_reason.eq(reason), i::state_since.eq(now)))
+        .execute(c))?;
+    Ok(suspended == 1)
+}
+
+/// An installation whose removal was announced: suspended for that, since now, whatever kept it before.
+pub fn leave(conn: &mut Conn, tenant_id: &str, now: i64) -> Result<()> {
+    set_state(conn, tenant_id, SUSPENDED, Some(LEAVING), now)
+}
+
+/// Forgets the secrets of Connect: the tenant goes on with Forge.
+pub fn leave_connect(conn: &mut Conn, tenant_id: &str) -> Result<()> {
+    let nothing: Option<Vec<u8>> = None;
+    on!(conn, |c| diesel::update(i::installations.find(tenant_id))
+        .set((
+            i::shared_secret.eq(&nothing),
+            i::previous_secret.eq(&nothing),
+            i::previous_secret_until.eq(None::<i64>),
+            i::oauth_client_id.eq(None::<String>),
+        ))
+        .execute(c))?;
     Ok(())
+}
+
+/// Keeps where people see a site.
+pub fn moved_to(conn: &mut Conn, tenant_id: &str, base_url: &str) -> Result<()> {
+    on!(conn, |c| diesel::update(i::installations.find(tenant_id))
+        .set((i::base_url.eq(base_url), i::display_url.eq(base_url)))
+        .execute(c))?;
+    Ok(())
+}
+
+/// Installations whose announced removal was before an instant, and those whose closing was cut off.
+pub fn to_be_closed(conn: &mut Conn, before: i64) -> Result<Vec<Suspended>> {
+    let left = i::state_reason.eq(LEAVING).and(i::state_since.le(before));
+    let due = left.or(i::state_reason.eq(CLOSING)).assume_not_null();
+    let found = i::installations.filter(i::state.eq(SUSPENDED)).filter(due);
+    Ok(on!(conn, |c| found.select((i::tenant_id, i::client_key, i::state_reason)).load(c))?)
+}
+
+/// Active installations whose accounts are to be looked at.
+pub fn accounts_due(conn: &mut Conn, now: i64) -> Result<Vec<String>> {
+    let due = i::next_accounts_at.not_between(now + 1, now + FURTHEST);
+    Ok(on!(conn, |c| i::installations
+        .filter(i::state.eq(ACTIVE).and(due))
+        .limit(1000)
+        .select(i::tenant_id)
+        .load(c))?)
+}
+
+/// When the accounts are looked at next.
+pub fn schedule_accounts(conn: &mut Conn, tenant_id: &str, at: i64) -> Result<()> {
+    on!(conn, |c| diesel::update(i::installations.find(tenant_id))
+        .set(i::next_accounts_at.eq(at))
+        .execute(c))?;
+    Ok(())
+}
+
+/// Applies an `installed` call to a known installation.
+///
+/// # Errors
+/// [`Error::Conflict`] if it is being closed.
+pub fn renew(conn: &mut Conn, tenant_id: &str, renewal: &Renewal) -> Result<()> {
+    let stays = i::state_reason.is_null().or(i::state_reason.ne(CLOSING).assume_not_null());
+    let this = i::installations.find(tenant_id).filter(stays);
+    let renewed = on!(conn, |c| diesel::update(this).set(renewal).execute(c))?;
+    if renewed == 1 { Ok(()) } else { Err(Error::Conflict) }
+}
+
+/// From here on nothing keeps a suspended installation from being closed; false if something has brought it back.
+pub fn begin_closing(conn: &mut Conn, tenant_id: &str, reason: &str) -> Result<bool> {
+    let still = i::state_reason.eq_any([reason, CLOSING]).assume_not_null();
+    let this = i::installations.find(tenant_id).filter(i::state.eq(SUSPENDED)).filter(still);
+    Ok(on!(conn, |c| diesel::update(this).set(i::state_reason.eq(CLOSING)).execute(c))? == 1)
+}
+
+/// ClientKeys of the open installations on a site.
+pub fn open_on_site(conn: &mut Conn, base_url: &str) -> Result<Vec<String>> {
+    Ok(on!(conn, |c| i::installations
+        .filter(i::base_url.eq(base_url).and(i::state.ne(CLOSED)))
+        .select(i::client_key)
+        .load(c))?)
 }
 
 /// Closes the installation and forgets its secrets; false if it was closed already.
@@ -156,13 +283,20 @@ pub fn mark_proven(conn: &mut Conn, tenant_id: &str, now: i64) -> Result<bool> {
     Ok(marked == 1)
 }
 
-/// Suspends every other active installation on the same site; returns their ids and clientKeys.
-pub fn supersede_others(conn: &mut Conn, by: &Installation, now: i64) -> Result<Vec<(String, String)>> {
-    let others: Vec<(String, String)> = on!(conn, |c| i::installations
+/// Suspends every other active installation on the same site that `rival` says takes the same place, by its clientKey;
+/// returns their ids and clientKeys.
+pub fn supersede_others(
+    conn: &mut Conn,
+    by: &Installation,
+    rival: impl Fn(&str) -> bool,
+    now: i64,
+) -> Result<Vec<(String, String)>> {
+    let mut others: Vec<(String, String)> = on!(conn, |c| i::installations
         .filter(i::base_url.eq(&by.base_url))
         .filter(i::tenant_id.ne(&by.tenant_id).and(i::state.eq(ACTIVE)))
         .select((i::tenant_id, i::client_key))
         .load(c))?;
+    others.retain(|(_, client_key)| rival(client_key));
     for (other, _) in &others {
         set_state(conn, other, SUSPENDED, Some(SUPERSEDED), now)?;
     }
@@ -177,30 +311,14 @@ fn set_state(conn: &mut Conn, tenant_id: &str, state: &str, reason: Option<&str>
     Ok(())
 }
 
-/// Suspends an active installation that its site refused. `sealed_secret` is the secret with which it was refused:
-/// if it was renewed meanwhile, nothing happens.
-pub fn suspend_refused(
-    conn: &mut Conn,
-    tenant_id: &str,
-    sealed_secret: &[u8],
-    reason: &str,
-    now: i64,
-) -> Result<bool> {
-    let same = i::state.eq(ACTIVE).and(i::shared_secret.eq(sealed_secret));
-    let suspended = on!(conn, |c| diesel::update(i::installations.find(tenant_id).filter(same))
-        .set((i::state.eq(SUSPENDED), i::state_reason.eq(reason), i::state_since.eq(now)))
-        .execute(c))?;
-    Ok(suspended == 1)
-}
-
-/// Suspended because its site refused us, not because another took its place.
+/// Suspended because its site refused us, and for nothing else.
 type Refused = diesel::dsl::And<
     diesel::dsl::Eq<i::state, &'static str>,
-    diesel::dsl::NotEq<i::state_reason, &'static str>,
+    diesel::dsl::Like<i::state_reason, &'static str>,
 >;
 
 fn refused() -> Refused {
-    i::state.eq(SUSPENDED).and(i::state_reason.ne(SUPERSEDED))
+    i::state.eq(SUSPENDED).and(i::state_reason.like(REFUSED))
 }
 
 /// Whether a site that refused us may be asked again: not once another installation has its place.
@@ -241,10 +359,14 @@ pub fn probes_due(conn: &mut Conn, now: i64) -> Result<Vec<String>> {
     Ok(on!(conn, |c| due.select(i::tenant_id).load(c))?)
 }
 
-/// Installations that are suspended since before an instant, with their clientKeys.
-pub fn suspended_before(conn: &mut Conn, before: i64) -> Result<Vec<(String, String)>> {
+/// A suspended installation: its id, its clientKey and why.
+pub type Suspended = (String, String, Option<String>);
+
+/// Installations that are suspended since before an instant.
+pub fn suspended_before(conn: &mut Conn, before: i64) -> Result<Vec<Suspended>> {
     let long = i::state.eq(SUSPENDED).and(i::state_since.le(before));
-    Ok(on!(conn, |c| i::installations.filter(long).select((i::tenant_id, i::client_key)).load(c))?)
+    let found = i::installations.filter(long).select((i::tenant_id, i::client_key, i::state_reason));
+    Ok(on!(conn, |c| found.load(c))?)
 }
 
 /// How many installations are in a state.

@@ -166,6 +166,15 @@ pub fn retry(conn: &mut Conn, job: &Job, run_after: i64, error: &str) -> Result<
     Ok(())
 }
 
+/// Lets the jobs of a tenant go on at once that failed for one reason, whenever they were to be tried again.
+pub fn hurry(conn: &mut Conn, tenant_id: &str, reason: &str, now: i64) -> Result<usize> {
+    let waiting = j::tenant_id.eq(tenant_id).and(j::state.eq("queued")).and(j::run_after.gt(now));
+    let for_it = j::error.like(format!("%{reason}%")).assume_not_null();
+    Ok(on!(conn, |c| diesel::update(j::jobs.filter(waiting).filter(for_it))
+        .set(j::run_after.eq(now))
+        .execute(c))?)
+}
+
 /// Ends a job badly.
 pub fn fail(conn: &mut Conn, job: &Job, now: i64, error: &str) -> Result<()> {
     on!(conn, |c| diesel::update(j::jobs.filter(claimed(job.id, job.fence)))

@@ -20,10 +20,15 @@ pub enum What {
     Permissions,
     /// Issues changed, by the ids in the subject.
     Issues,
+    /// Its host brought a newer token.
+    Token,
+    /// What its host says of its licence changed.
+    Licence,
 }
 
 impl What {
-    const ALL: [Self; 5] = [Self::Changed, Self::Gone, Self::Held, Self::Permissions, Self::Issues];
+    const ALL: [Self; 7] =
+        [Self::Changed, Self::Gone, Self::Held, Self::Permissions, Self::Issues, Self::Token, Self::Licence];
 
     fn name(self) -> &'static str {
         match self {
@@ -32,6 +37,8 @@ impl What {
             Self::Held => "held",
             Self::Permissions => "permissions",
             Self::Issues => "issues",
+            Self::Token => "token",
+            Self::Licence => "licence",
         }
     }
 }

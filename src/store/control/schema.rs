@@ -25,6 +25,44 @@ diesel::table! {
         backup_at -> Nullable<BigInt>,
         backup_bytes -> Nullable<BigInt>,
         backup_checked_at -> Nullable<BigInt>,
+        next_accounts_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    forge_installations (installation_id) {
+        installation_id -> Text,
+        tenant_id -> Text,
+        cloud_id -> Text,
+        environment_id -> Text,
+        environment -> Text,
+        app_version -> Text,
+        state -> Text,
+        state_since -> BigInt,
+        first_heard_at -> BigInt,
+        heard_at -> BigInt,
+        system_token -> Nullable<Binary>,
+        system_token_until -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    licences (tenant_id) {
+        tenant_id -> Text,
+        state -> Text,
+        state_since -> BigInt,
+        evaluation -> Bool,
+        ends_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    account_reports (account_digest) {
+        account_digest -> Text,
+        held_since -> BigInt,
+        next_at -> BigInt,
+        closed -> Bool,
+        seen_at -> BigInt,
     }
 }
 

@@ -49,6 +49,8 @@ pub const COLUMNS: &[(&str, &str)] = &[
     ("write_intents.started", "when to look for a lost answer"),
     ("write_intents.client_worklog_id", "what came of it"),
     ("write_intents.claimed_at", "since when it is open"),
+    ("closed_accounts.pseudonym", "keyed digest that stands for an account its owner closed: its worklogs are kept under it"),
+    ("closed_accounts.closed_at", "since when we know"),
     ("audit.audit_id", "order of acts"),
     ("audit.recorded_at", "when"),
     ("audit.account_id", "who, by opaque id"),

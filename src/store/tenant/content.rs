@@ -96,6 +96,11 @@ dumped!(SavedReports of schema::saved_reports by (report_id) {
     changed_at: i64,
 });
 
+dumped!(ClosedAccounts of schema::closed_accounts by (pseudonym) {
+    pseudonym: String,
+    closed_at: i64,
+});
+
 tables!(
     Tags,
     Worklogs,
@@ -107,7 +112,8 @@ tables!(
     SyncRuns,
     WriteIntents,
     Audit,
-    SavedReports
+    SavedReports,
+    ClosedAccounts,
 );
 
 /// Writes the content as a stream: see [`crate::dump`].

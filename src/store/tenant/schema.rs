@@ -124,5 +124,12 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    closed_accounts (pseudonym) {
+        pseudonym -> Text,
+        closed_at -> BigInt,
+    }
+}
+
 diesel::joinable!(worklog_tags -> worklogs (client_worklog_id));
 diesel::allow_tables_to_appear_in_same_query!(worklogs, worklog_tags, issues, tags, tombstones);

@@ -50,10 +50,25 @@ impl Client<'_> {
         body: Option<&Value>,
         headers: &[(&str, &str)],
     ) -> Reply {
-        let token = self.site.context_token(&self.account);
-        let mut all = vec![("Authorization", format!("JWT {token}"))];
+        let (path, mut all) = self.proof(path);
         all.extend(headers.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        send(self.world, method, path, body, &all).await
+        send(self.world, method, &path, body, &all).await
+    }
+
+    /// Where the host's pages call, and what proves them there.
+    fn proof(&self, path: &str) -> (String, Vec<(&'static str, String)>) {
+        let by_forge = self.site.state().forge.is_some();
+        if !by_forge {
+            let token = self.site.context_token(&self.account);
+            return (path.to_owned(), vec![("Authorization", format!("JWT {token}"))]);
+        }
+        let token = self.site.invocation_token("hourbook-panel", Some(&self.account));
+        let headers = vec![
+            ("Authorization", format!("Bearer {token}")),
+            ("x-forge-oauth-system", self.site.system_token()),
+            ("x-forge-oauth-user", self.site.user_token(&self.account)),
+        ];
+        (format!("/forge{path}"), headers)
     }
 }
 
@@ -84,7 +99,9 @@ pub async fn send(
         let code = text.split("<code>").nth(1).and_then(|rest| rest.split("</code>").next());
         json = serde_json::json!({ "code": code.expect("a code"), "detail": text });
     } else if status >= 400 && !text.is_empty() {
-        assert_eq!(kind, "application/problem+json", "{method} {path}: {text}");
+        let expected =
+            if path.starts_with("/forge") { "application/json" } else { "application/problem+json" };
+        assert_eq!(kind, expected, "{method} {path}: {text}");
         assert!(json["code"].is_string() && json["detail"].is_string(), "{text}");
     }
     Reply { status, headers, bytes, text, json }

@@ -1,6 +1,6 @@
 //! Issues, permissions, people, settings, webhooks that failed.
 
-use super::{Answer, Call, Caller};
+use super::{Answer, Call, Caller, Door};
 use crate::state::{Issue, State};
 use crate::views;
 use serde_json::{Value, json};
@@ -152,6 +152,9 @@ pub(super) fn search(call: &Call<'_>) -> Answer {
 
 pub(super) fn check_permissions(call: &Call<'_>) -> Answer {
     let state = call.site.state();
+    if call.is_app_of_forge() && !state.habits.app_may_check {
+        return Answer::error(403, "The app may not ask what other people may do.");
+    }
     let own = match &call.caller {
         Caller::App => "",
         Caller::Person(account) => account,
@@ -257,6 +260,9 @@ pub(super) fn server_info(call: &Call<'_>) -> Answer {
 
 /// What Connect knows of the app itself.
 pub(super) fn addon(call: &Call<'_>) -> Answer {
+    if call.door == Door::Gateway {
+        return Answer::error(403, "Only Connect apps have this.");
+    }
     let state = call.site.state();
     let mut body = json!({ "state": "ENABLED", "version": "1" });
     if let Some(active) = state.licence {
@@ -278,6 +284,9 @@ pub(super) fn configuration(call: &Call<'_>) -> Answer {
 }
 
 pub(super) fn failed_webhooks(call: &Call<'_>) -> Answer {
+    if call.door == Door::Gateway {
+        return Answer::error(403, "Only Connect apps have this list.");
+    }
     if call.caller != Caller::App {
         return Answer::error(403, "Only for apps.");
     }

@@ -1,9 +1,10 @@
-//! Claims that all Connect tokens share, and their time limits with leeway.
+//! What all tokens share: why they are refused, their audience, and their time limits with leeway.
 //!
-//! The library checks the signature, against one pinned algorithm; times are checked here, by our own clock.
+//! The library checks the signature, against pinned algorithms; times are checked here, by our own clock.
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// Seconds by which clocks may differ.
 pub const LEEWAY_SECS: i64 = 60;
@@ -49,25 +50,29 @@ pub enum Refusal {
     /// The key service cannot be asked at present.
     #[error("key service unavailable")]
     KeyService,
+    /// Of Atlassian's Isolated Cloud, whose keys are elsewhere.
+    #[error("of an isolated cloud")]
+    Isolated,
+    /// Of an environment of the app that may not call here.
+    #[error("of another environment of the app")]
+    Environment,
+    /// Given to another module of the app than the route is for.
+    #[error("of another module")]
+    Module,
+    /// Its site is at an address that is not the gateway's.
+    #[error("an address that is not allowed")]
+    Gateway,
+    /// Of an installation that has ended, or another took the place of.
+    #[error("of a former installation")]
+    Ended,
 }
 
-/// What a Connect token says.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Claims {
-    /// The issuer: a clientKey for tokens from Jira.
-    pub iss: String,
-    /// Issued at, seconds.
-    pub iat: i64,
-    /// Expires at, seconds.
-    pub exp: i64,
-    /// Not before, seconds.
-    pub nbf: Option<i64>,
-    /// The query string hash, or the fixed one.
-    pub qsh: Option<String>,
-    /// The Atlassian account id of the person, if there is one.
-    pub sub: Option<String>,
-    /// Audience, a string or a list.
-    pub aud: Option<Audience>,
+/// When a token begins and ends to hold, seconds.
+pub trait Lifetime {
+    /// Not before.
+    fn begins(&self) -> i64;
+    /// No longer than.
+    fn ends(&self) -> i64;
 }
 
 /// `aud` comes in both shapes.
@@ -81,6 +86,14 @@ pub enum Audience {
 }
 
 impl Audience {
+    /// Whether it is exactly this, or this is among several.
+    pub fn is(&self, whom: &str) -> bool {
+        match self {
+            Self::One(one) => one == whom,
+            Self::Many(many) => many.iter().any(|one| one == whom),
+        }
+    }
+
     /// Whether it names `url`, a trailing slash aside.
     pub fn names(&self, url: &str) -> bool {
         let same = |candidate: &String| candidate.trim_end_matches('/') == url.trim_end_matches('/');
@@ -105,29 +118,31 @@ pub fn unverified_issuer(token: &str) -> Result<String, Refusal> {
         .map_err(|_| Refusal::Malformed)
 }
 
-/// The key id of a token whose algorithm is `algorithm`.
-pub fn key_id(token: &str, algorithm: Algorithm) -> Result<String, Refusal> {
+/// The key id of a token whose algorithm is one of these.
+pub fn key_id(token: &str, algorithms: &[Algorithm]) -> Result<String, Refusal> {
     if token.len() > MAX_LEN {
         return Err(Refusal::Malformed);
     }
     let header = jsonwebtoken::decode_header(token).map_err(|_| Refusal::Malformed)?;
-    if header.alg != algorithm {
+    if !algorithms.contains(&header.alg) {
         return Err(Refusal::Algorithm);
     }
     header.kid.ok_or(Refusal::Malformed)
 }
 
-/// Checks signature, algorithm and lifetime.
-pub fn verify(
+/// Checks signature, algorithm and lifetime. All of the algorithms are of the key's family.
+pub fn verify<Claims: DeserializeOwned + Lifetime>(
     token: &str,
     key: &DecodingKey,
-    algorithm: Algorithm,
+    algorithms: &[Algorithm],
     now_secs: i64,
 ) -> Result<Claims, Refusal> {
     if token.len() > MAX_LEN {
         return Err(Refusal::Malformed);
     }
-    let mut validation = Validation::new(algorithm);
+    let Some(first) = algorithms.first() else { return Err(Refusal::Algorithm) };
+    let mut validation = Validation::new(*first);
+    validation.algorithms = algorithms.to_vec();
     validation.required_spec_claims.clear();
     validation.validate_exp = false;
     validation.validate_nbf = false;
@@ -139,10 +154,9 @@ pub fn verify(
             _ => Refusal::Malformed,
         })?
         .claims;
-    let begins = claims.nbf.unwrap_or(claims.iat);
-    let expired = claims.exp.saturating_add(LEEWAY_SECS) <= now_secs;
-    let too_early = begins.saturating_sub(LEEWAY_SECS) > now_secs;
-    if expired || too_early || claims.exp <= begins {
+    let expired = claims.ends().saturating_add(LEEWAY_SECS) <= now_secs;
+    let too_early = claims.begins().saturating_sub(LEEWAY_SECS) > now_secs;
+    if expired || too_early || claims.ends() <= claims.begins() {
         return Err(Refusal::Lifetime);
     }
     Ok(claims)
