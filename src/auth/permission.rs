@@ -8,6 +8,7 @@ pub use answers::Permissions;
 use super::Caller;
 use crate::app::App;
 use crate::error::{AppError, AppResult};
+use crate::jira::client::SiteClient;
 use crate::jira::error::JiraError;
 use crate::jira::meter::Class;
 use crate::jira::permissions::CHECK_MAX;
@@ -76,6 +77,51 @@ impl ReportRight {
     }
 }
 
+/// Whether a tenant's Jira answers the app what people may do. Where it does not, they are asked themselves.
+fn is_told_to_app(app: &App, caller: &Caller) -> bool {
+    !app.permissions.is_asked_in_person(&caller.tenant.id)
+}
+
+/// Asks Jira about the caller: as the app, or as the caller where Jira tells only them. That depends on the site's host,
+/// and Forge's documents leave it open.
+async fn ask<T, Answer>(
+    app: &App,
+    caller: &Caller,
+    question: impl Fn(SiteClient, String) -> Answer,
+) -> Result<T, JiraError>
+where
+    Answer: Future<Output = Result<T, JiraError>>,
+{
+    let of_whom = || caller.account_id.clone();
+    if is_told_to_app(app, caller) {
+        let jira = app.jira.as_app(&caller.tenant.site, Class::Read);
+        let by_forge = jira.is_by_forge();
+        match question(jira, of_whom()).await {
+            Err(JiraError::Forbidden(_)) if by_forge => {
+                tracing::info!(tenant.id = caller.tenant.id, "people are asked themselves what they may do");
+                app.permissions.ask_in_person(&caller.tenant.id);
+            }
+            answer => return answer,
+        }
+    }
+    question(caller.in_person(&app.jira, Class::Read, Scopes::Read), of_whom()).await
+}
+
+/// Asks about issues that only the caller can be asked about, inside their request; what is learnt is remembered.
+///
+/// # Errors
+/// When Jira cannot be asked.
+pub async fn ask_in_request(app: &App, caller: &Caller, issues: impl Iterator<Item = i64>) -> AppResult<()> {
+    if is_told_to_app(app, caller) {
+        return Ok(());
+    }
+    let (_, unknown) = known_browsable(app, caller, issues, Freshness::Reports);
+    for some in unknown.chunks(CHECK_MAX) {
+        ask_browsable(app, caller, some).await?;
+    }
+    Ok(())
+}
+
 /// Whether the caller administers the site.
 ///
 /// # Errors
@@ -85,8 +131,7 @@ pub async fn is_admin(app: &App, caller: &Caller) -> AppResult<bool> {
     if let Some(answer) = app.permissions.known(caller, Question::Admin, (now, Freshness::Reads.ms())) {
         return Ok(answer);
     }
-    let jira = app.jira.as_app(&caller.tenant.site, Class::Read);
-    let answer = jira.is_admin(&caller.account_id).await?;
+    let answer = ask(app, caller, async |jira, whom| jira.is_admin(&whom).await).await?;
     app.permissions.remember(caller, std::iter::once((Question::Admin, answer)), now);
     Ok(answer)
 }
@@ -100,8 +145,8 @@ pub async fn groups(app: &App, caller: &Caller) -> AppResult<Arc<HashSet<String>
     if let Some(groups) = app.permissions.groups(caller, (now, Freshness::Reads.ms())) {
         return Ok(groups);
     }
-    let jira = app.jira.as_app(&caller.tenant.site, Class::Read);
-    let groups = Arc::new(jira.groups_of(&caller.account_id).await?.into_iter().collect());
+    let groups = ask(app, caller, async |jira, whom| jira.groups_of(&whom).await).await?;
+    let groups: Arc<HashSet<String>> = Arc::new(groups.into_iter().collect());
     app.permissions.remember_groups(caller, Arc::clone(&groups), now);
     Ok(groups)
 }
@@ -152,8 +197,7 @@ pub fn known_browsable(
 /// When Jira cannot be asked.
 pub async fn ask_browsable(app: &App, caller: &Caller, issues: &[i64]) -> Result<HashSet<i64>, JiraError> {
     let now = app.clock.now_ms();
-    let jira = app.jira.as_app(&caller.tenant.site, Class::Read);
-    let granted = jira.browsable(&caller.account_id, issues).await?;
+    let granted = ask(app, caller, async |jira, whom| jira.browsable(&whom, issues).await).await?;
     let answers = issues.iter().map(|id| (Question::Browse(*id), granted.contains(id)));
     app.permissions.remember(caller, answers, now);
     Ok(granted)

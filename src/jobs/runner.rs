@@ -160,6 +160,8 @@ async fn of_the_system(app: &Arc<App>, kind: Kind) -> anyhow::Result<()> {
 async fn settle(app: &App, job: &Job, result: anyhow::Result<()>) {
     let now = app.clock.now_ms();
     let (ended, kind) = (job.clone(), job.kind.as_str());
+    let waits_for_token =
+        result.as_ref().is_err_and(|error| matches!(jira_cause(error), Some(JiraError::NoSystemToken)));
     let noted = match result {
         Ok(()) => {
             app.metrics.jobs.with_label_values(&[kind, "done"]).inc();
@@ -186,6 +188,10 @@ async fn settle(app: &App, job: &Job, result: anyhow::Result<()>) {
     };
     if let Err(error) = noted {
         tracing::error!(%error, "the end of a job could not be noted");
+    }
+    // A token that came while the job was failing found nothing that waited for it.
+    if waits_for_token && let Err(error) = lifecycle::forge::hurry(app, &job.tenant_id).await {
+        tracing::error!(%error, "a job that waits for a token could not be looked at");
     }
 }
 

@@ -7,6 +7,8 @@
 mod adopt;
 mod tokens;
 
+pub use tokens::hurry;
+
 use super::suspend;
 use super::uninstalled;
 use crate::app::App;

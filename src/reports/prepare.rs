@@ -4,6 +4,7 @@ use super::facts::{self, Cost, Needs, Progress};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::AppError;
+use crate::jira::site::Acting;
 use moka::sync::Cache;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -101,7 +102,9 @@ pub(super) fn begin(app: &Arc<App>, caller: &Caller, needs: Needs, cost: Cost) -
         stage: Mutex::new(Stage::Running),
     });
     app.preparations.0.insert(preparation.id.clone(), Arc::clone(&preparation));
-    let (app, caller, of) = (Arc::clone(app), caller.clone(), Arc::clone(&preparation));
+    // Nobody acts as a person beside that person's request.
+    let caller = Caller { acting: Acting::Unable, ..caller.clone() };
+    let (app, of) = (Arc::clone(app), Arc::clone(&preparation));
     tokio::spawn(async move {
         let found = facts::find_out(&app, &caller, &needs, &of.progress).await;
         *of.stage.lock() = match found {

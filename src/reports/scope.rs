@@ -195,6 +195,7 @@ pub async fn look(app: &Arc<App>, caller: &Caller, checked: &Checked, options: O
             Drafted::Draft(draft) => needs(draft, checked, options),
             Drafted::Asks(needs) => needs.clone(),
         };
+        permission::ask_in_request(app, caller, needs.issues.iter().copied()).await?;
         let gathered = Gathered::of(app, caller, &needs);
         let cost = gathered.cost();
         match drafted {

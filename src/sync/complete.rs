@@ -45,9 +45,10 @@ pub async fn fetch(app: &App, tenant: &Tenant, ids: &str) -> anyhow::Result<()> 
     let ids = ids.split(',').map(str::parse).collect::<Result<Vec<i64>, _>>()?;
     let db = app.db(tenant).await?;
     let jira = app.jira.as_app(&tenant.site, Class::Event);
-    let asked = i64::try_from(ids.len())?;
-    if ask(&db, &jira, ids).await?.0.written < asked {
-        // Deleted by now, or Jira lags behind its own events: the feed tells once it has withheld its minute.
+    ask(&db, &jira, ids.clone()).await?;
+    let lacking = db.read(move |db| Ok(ids.len() - apply::known(db, &ids)?.len()));
+    if lacking.await? > 0 {
+        // Jira lags behind its own events: the feed tells once it has withheld its minute.
         jobs::enqueue_after(app, &tenant.id, Kind::SyncIncremental, "", WITHHELD_MS).await?;
     }
     projects(&db, &jira).await

@@ -18,6 +18,9 @@ pub enum Event {
     WorklogTouched {
         /// Its id.
         id: i64,
+        /// What it tells, without saying when it changed.
+        #[serde(default)]
+        told: Option<Told>,
     },
     /// A worklog was deleted.
     WorklogDeleted {
@@ -55,25 +58,32 @@ pub enum Event {
     },
 }
 
-/// What an event tells of a worklog.
+/// What is in a worklog, as far as an event tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
-    pub(super) id: i64,
+pub struct Told {
     pub(super) issue_id: i64,
     /// Empty where the event names nobody.
     pub(super) account_id: String,
     /// JSON text: ADF, or a string. None where the event does not carry it.
     pub(super) comment: Option<String>,
-    pub(super) created: i64,
-    pub(super) updated: i64,
     pub(super) started: i64,
     pub(super) seconds: i64,
+}
+
+/// What an event tells of a version of a worklog.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    pub(super) id: i64,
+    pub(super) created: i64,
+    pub(super) updated: i64,
+    #[serde(flatten)]
+    pub(super) told: Told,
 }
 
 impl Seen {
     /// Whether it tells everything of the worklog that an event can.
     pub(super) fn carries_all(&self) -> bool {
-        self.comment.is_some() && !self.account_id.is_empty()
+        self.told.comment.is_some() && !self.told.account_id.is_empty()
     }
 }
 
@@ -136,20 +146,25 @@ fn id_of(body: &Value, entity: &str) -> std::result::Result<i64, &'static str> {
 fn worklog(body: &Value) -> std::result::Result<Event, &'static str> {
     let worklog = body.get("worklog").ok_or("no worklog")?;
     let id = number(worklog.get("id")).ok_or("a worklog without id")?;
-    Ok(seen(worklog, id).map_or(Event::WorklogTouched { id }, Event::Worklog))
+    let told = told(worklog);
+    let version = instant(worklog, "created").zip(instant(worklog, "updated"));
+    Ok(match (told, version) {
+        (Some(told), Some((created, updated))) => Event::Worklog(Seen { id, created, updated, told }),
+        (told, _) => Event::WorklogTouched { id, told },
+    })
 }
 
-fn seen(worklog: &Value, id: i64) -> Option<Seen> {
-    let instant = |name: &str| time::parse(worklog.get(name)?.as_str()?);
+fn instant(worklog: &Value, name: &str) -> Option<i64> {
+    time::parse(worklog.get(name)?.as_str()?)
+}
+
+fn told(worklog: &Value) -> Option<Told> {
     let author = worklog.get("author").and_then(|author| author.get("accountId"));
-    Some(Seen {
-        id,
+    Some(Told {
         issue_id: number(worklog.get("issueId"))?,
         account_id: apply::account(author.and_then(Value::as_str).map(str::to_owned)),
         comment: worklog.get("comment").filter(|comment| !comment.is_null()).map(Value::to_string),
-        created: instant("created")?,
-        updated: instant("updated")?,
-        started: instant("started")?,
+        started: instant(worklog, "started")?,
         seconds: worklog.get("timeSpentSeconds")?.as_i64()?,
     })
 }

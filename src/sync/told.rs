@@ -2,7 +2,7 @@
 //! follow outside of it is returned.
 
 use super::apply;
-use super::events::{Event, Seen};
+use super::events::{Event, Seen, Told};
 use super::order::{self, Known, OfEvent};
 use crate::worklogs::adf;
 use hourbook_store::error::Result;
@@ -55,10 +55,13 @@ pub fn apply(db: &mut TenantConn<'_>, events: &[Event], now: i64) -> Result<Foll
     for event in events {
         match event {
             Event::Worklog(seen) => {
-                let account_id = closed.stands_for(db, seen.account_id.clone());
-                batch.take(&Seen { account_id, ..seen.clone() }, &mut follow);
+                let told = of_pseudonym(db, &closed, seen.told.clone());
+                batch.take(&Seen { told, ..seen.clone() }, &mut follow);
             }
-            Event::WorklogTouched { id } => batch.touch(*id, &mut follow),
+            Event::WorklogTouched { id, told } => {
+                let told = told.clone().map(|told| of_pseudonym(db, &closed, told));
+                batch.touch(*id, told.as_ref(), &mut follow);
+            }
             Event::WorklogDeleted { id } => batch.delete(*id),
             Event::IssueMoved { issue_id, project_id } => {
                 issues::moved(db, *issue_id, *project_id)?;
@@ -98,10 +101,15 @@ pub fn apply(db: &mut TenantConn<'_>, events: &[Event], now: i64) -> Result<Foll
     Ok(follow)
 }
 
+/// Work of a closed account is its pseudonym's.
+fn of_pseudonym(db: &TenantConn<'_>, closed: &Closed, told: Told) -> Told {
+    Told { account_id: closed.stands_for(db, told.account_id.clone()), ..told }
+}
+
 fn worklog_id(event: &Event) -> Option<i64> {
     match event {
         Event::Worklog(seen) => Some(seen.id),
-        Event::WorklogTouched { id } | Event::WorklogDeleted { id } => Some(*id),
+        Event::WorklogTouched { id, .. } | Event::WorklogDeleted { id } => Some(*id),
         _ => None,
     }
 }
@@ -126,6 +134,7 @@ impl Batch {
                 let have = known.get(&seen.id)?.version?;
                 (have.updated == seen.updated || !seen.carries_all()).then_some(seen.id)
             }
+            Event::WorklogTouched { id, .. } => Some(*id),
             _ => None,
         });
         let compared: BTreeSet<i64> = compared.collect();
@@ -144,7 +153,7 @@ impl Batch {
     fn take(&mut self, seen: &Seen, follow: &mut FollowUps) {
         let known = self.known.get(&seen.id).copied().unwrap_or_default();
         let have = known.version.and_then(|_| self.rows.get(&seen.id).or_else(|| self.opened.get(&seen.id)));
-        match order::of_event(known, seen.updated, || have.is_some_and(|have| same(have, seen))) {
+        match order::of_event(known, seen.updated, || have.is_some_and(|have| same(have, &seen.told))) {
             OfEvent::Write => {
                 let row = row(seen, have.cloned(), self.now);
                 self.put(row);
@@ -161,10 +170,22 @@ impl Batch {
     }
 
     /// The event does not carry enough: the worklog has to be read.
-    fn touch(&mut self, id: i64, follow: &mut FollowUps) {
+    ///
+    /// Where the event tells something else than the copy has, nobody knows until then who may see it. Where it tells the
+    /// same, as the events of our own writes do, the worklog stays as it is shown.
+    fn touch(&mut self, id: i64, told: Option<&Told>, follow: &mut FollowUps) {
         match self.known.get(&id) {
             Some(Known { version: Some(_), .. }) => {
-                self.read_again(id);
+                let have = self.rows.get(&id).or_else(|| self.opened.get(&id)).cloned();
+                let is_same = |have: &Worklog| told.is_some_and(|told| same(have, told));
+                match have {
+                    Some(have) if have.unreadable_since.is_none() && !is_same(&have) => self.put(Worklog {
+                        visibility: Visibility::Unknown,
+                        read_after: Some(self.now),
+                        ..have
+                    }),
+                    _ => self.read_again(id),
+                }
                 follow.complete = true;
             }
             // Whatever comes late of a deleted worklog brings it not back.
@@ -214,17 +235,18 @@ impl Batch {
 
 /// What the event carries; what it does not carry stays, and who may see it is unknown until it was read.
 fn row(seen: &Seen, have: Option<Worklog>, now: i64) -> Worklog {
+    let told = &seen.told;
     let (known_account, known_comment) =
         have.map_or((String::new(), None), |have| (have.account_id, have.comment));
     Worklog {
         id: seen.id,
-        issue_id: seen.issue_id,
-        account_id: if seen.account_id.is_empty() { known_account } else { seen.account_id.clone() },
-        comment: seen.comment.as_deref().map(Plain::new).or(known_comment),
+        issue_id: told.issue_id,
+        account_id: if told.account_id.is_empty() { known_account } else { told.account_id.clone() },
+        comment: told.comment.as_deref().map(Plain::new).or(known_comment),
         created: seen.created,
         updated: seen.updated,
-        started: seen.started,
-        seconds: seen.seconds,
+        started: told.started,
+        seconds: told.seconds,
         visibility: Visibility::Unknown,
         tags: Vec::new(),
         read_after: Some(now),
@@ -233,16 +255,16 @@ fn row(seen: &Seen, have: Option<Worklog>, now: i64) -> Worklog {
 }
 
 /// Whether an event tells what we have. It may carry the comment as text where we have a document.
-fn same(have: &Worklog, seen: &Seen) -> bool {
+fn same(have: &Worklog, told: &Told) -> bool {
     let text = |comment: &str| serde_json::from_str::<Value>(comment).map(|value| adf::to_text(&value)).ok();
-    let same_comment = match (&have.comment, &seen.comment) {
+    let same_comment = match (&have.comment, &told.comment) {
         (_, None) => true,
         (Some(have), Some(seen)) => text(have.expose()) == text(seen),
         (None, Some(seen)) => text(seen).is_some_and(|text| text.is_empty()),
     };
-    have.issue_id == seen.issue_id
-        && have.started == seen.started
-        && have.seconds == seen.seconds
-        && (seen.account_id.is_empty() || have.account_id == seen.account_id)
+    have.issue_id == told.issue_id
+        && have.started == told.started
+        && have.seconds == told.seconds
+        && (told.account_id.is_empty() || have.account_id == told.account_id)
         && same_comment
 }

@@ -105,8 +105,8 @@ pub(super) fn refused(refusal: Refusal) -> AppError {
             AppError::forbidden("gateway_refused", "The site's address is not one of Atlassian's gateway.")
         }
         Refusal::Ended => AppError::forbidden(
-            "installation_ended",
-            "This installation of Hourbook has ended. Reload the page; if that does not help, ask a Jira admin to \
+            "unknown_tenant",
+            "Hourbook is not installed here: this installation has ended. Reload the page; if that does not help, ask a Jira admin to \
              install Hourbook again.",
         ),
         Refusal::UnknownTenant => AppError::unauthorized("unknown_tenant", "Hourbook is not installed here."),

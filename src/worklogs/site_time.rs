@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 const SETTING: &str = "site.timeTracking";
 /// How long the settings hold unless an event says that they changed, ms.
 const HOLDS_MS: i64 = 3_600_000;
+/// The same on a site of Forge, which has no such event for an app that may not manage Jira.
+const HOLDS_UNHEARD_MS: i64 = 5 * 60_000;
 
 #[derive(Serialize, Deserialize)]
 struct Remembered {
@@ -31,7 +33,8 @@ pub async fn get(app: &App, tenant: &Tenant) -> AppResult<TimeTracking> {
         return Ok(remembered.settings);
     }
     let settings = app.jira.as_app(&tenant.site, Class::Read).time_tracking().await?;
-    let fresh = Remembered { until: now + HOLDS_MS, settings };
+    let holds = if tenant.site.connect.is_some() { HOLDS_MS } else { HOLDS_UNHEARD_MS };
+    let fresh = Remembered { until: now + holds, settings };
     let text = serde_json::to_string(&fresh).map_err(|error| crate::error::AppError::internal(&error))?;
     db.write(move |db| settings::set(db, SETTING, &text)).await?;
     Ok(fresh.settings)

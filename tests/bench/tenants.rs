@@ -106,6 +106,7 @@ pub async fn register(storage: &Storage, count: usize) {
             backup_at: None,
             backup_bytes: None,
             backup_checked_at: None,
+            next_accounts_at: i64::MAX,
             tenant_id,
         });
     }

@@ -3,7 +3,8 @@
 use crate::cluster::Cluster;
 use crate::load;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use hourbook::auth::connect::{jwt, server as verifier};
+use hourbook::auth::connect::server as verifier;
+use hourbook::auth::jwt;
 use hourbook::clock::Clock;
 use hourbook::config::{Config, Env};
 use hourbook::sync::{events, inbox::place, told};

@@ -229,7 +229,7 @@ async fn the_operator_lists_shows_syncs_and_wipes_through_the_server() {
     assert!(!ok && text.contains("no tenant nobody"), "{text}");
     let (ok, text) = world.hourbook(&format!("tenant wipe {tenant} --yes")).await;
     assert!(ok, "{text}");
-    world.site.state().installation = None;
+    world.site.lose_app();
     crate::support::eventually("it is wiped", || async {
         let (_, text) = world.hourbook(&format!("tenant show {tenant}")).await;
         if text.contains("closed") && text.contains("/receipts/") { Ok(()) } else { Err(text) }

@@ -10,6 +10,7 @@ mod chaos;
 mod cluster;
 mod config;
 mod conformance;
+mod forge;
 mod fuzz;
 mod hostile;
 mod keys;

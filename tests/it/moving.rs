@@ -97,7 +97,7 @@ async fn from_files_to_postgresql_and_on() {
         world.settle(site).await;
         world.equal(site).await;
     }
-    assert_eq!(world.site.uninstall().await, 204);
+    assert_eq!(world.uninstall(&world.site).await, 204);
     eventually("the wipe ends", || async {
         let left = cluster.databases(&format!("hb_{}_", tenants[0]));
         left.is_empty().then_some(()).ok_or_else(|| format!("{left:?}"))
@@ -144,29 +144,6 @@ async fn nothing_is_lost_while_a_tenant_is_moved() {
     }
     assert_eq!(cluster.databases(&format!("hb_{tenant}_")).len(), 1);
     assert!(world.site.state().failed.is_empty(), "every webhook was taken in the end");
-    world.end().await;
-}
-
-/// A webhook that meets a move is answered 503 on every node, not taken in beside it; sent again afterwards, it counts.
-#[tokio::test]
-async fn a_webhook_that_meets_a_move_is_to_be_sent_again() {
-    let world = World::installed().await;
-    let app = Arc::clone(&world.running().app);
-    let tenant = app.tenants.by_client_key(&world.site.client_key()).await.unwrap().unwrap();
-    world.site.deliver_webhooks(Delivery { held: true, ..Delivery::default() });
-    relocate::hold(&app, &tenant, "as a move does").await.unwrap();
-    world.site.log_work(BEN, world.ids.issue, Work::of(600, "canary in a move"));
-    let event = world.site.state().outbox.pop_front().unwrap();
-    assert_eq!(world.site.post_webhook(&event).await, 503);
-    let read = world.as_user(ANA).get("/api/v1/worklogs").await;
-    assert_eq!((read.status, read.json["code"].as_str()), (503, Some("held")), "{}", read.text);
-    let id = tenant.id.clone();
-    assert_eq!(app.inbox.waiting(&id, 10).await.unwrap().len(), 0, "nothing was taken in");
-    relocate::release(&app, &tenant).await.unwrap();
-    assert_eq!(world.site.post_webhook(&Outgoing { tries: 1, ..event }).await, 204);
-    world.site.deliver_webhooks(Delivery::default());
-    world.settle(&world.site).await;
-    compare::difference(&world, &world.site).await.unwrap();
     world.end().await;
 }
 
@@ -279,5 +256,33 @@ fn the_backends_have_the_same_migrations() {
             names
         };
         assert_eq!(names("sqlite"), names("postgres"), "{schema}");
+    }
+}
+
+/// What only Connect has.
+mod connect {
+    use super::*;
+
+    /// A webhook that meets a move is answered 503 on every node, not taken in beside it; sent again afterwards, it counts.
+    #[tokio::test]
+    async fn a_webhook_that_meets_a_move_is_to_be_sent_again() {
+        let world = World::installed().await;
+        let app = Arc::clone(&world.running().app);
+        let tenant = world.tenant(&world.site).await;
+        world.site.deliver_webhooks(Delivery { held: true, ..Delivery::default() });
+        relocate::hold(&app, &tenant, "as a move does").await.unwrap();
+        world.site.log_work(BEN, world.ids.issue, Work::of(600, "canary in a move"));
+        let event = world.site.state().outbox.pop_front().unwrap();
+        assert_eq!(world.site.post(&event).await, 503);
+        let read = world.as_user(ANA).get("/api/v1/worklogs").await;
+        assert_eq!((read.status, read.json["code"].as_str()), (503, Some("held")), "{}", read.text);
+        let id = tenant.id.clone();
+        assert_eq!(app.inbox.waiting(&id, 10).await.unwrap().len(), 0, "nothing was taken in");
+        relocate::release(&app, &tenant).await.unwrap();
+        assert_eq!(world.site.post(&Outgoing { tries: 1, ..event }).await, 204);
+        world.site.deliver_webhooks(Delivery::default());
+        world.settle(&world.site).await;
+        compare::difference(&world, &world.site).await.unwrap();
+        world.end().await;
     }
 }

@@ -112,54 +112,6 @@ async fn what_was_moved_away_survives_its_issue_and_its_project() {
     world.end().await;
 }
 
-/// The app's access to an issue is blocked: hidden at once, before anybody looks.
-#[tokio::test]
-async fn blocked_access_hides_at_once() {
-    let world = World::installed().await;
-    // Jira does not answer meanwhile: hiding does not wait for it.
-    let quota = Fault::TooMany { reason: "jira-quota-tenant-based", retry_after: None };
-    world.site.fail("POST", "/worklog/list", quota, 1);
-    world.site.block_app(&[world.ids.issue]);
-    world.site.webhooks_delivered().await;
-    let db = {
-        let app = &world.running().app;
-        let tenant = app.tenants.by_client_key(&world.site.client_key()).await.unwrap().unwrap();
-        app.db(&tenant).await.unwrap()
-    };
-    eventually("both on the issue are hidden", || async {
-        let hidden = db.read(hourbook_store::tenant::worklogs::count_unreadable).await.unwrap();
-        (hidden == 2).then_some(()).ok_or_else(|| hidden.to_string())
-    })
-    .await;
-    eventually("Jira has been asked in vain", || async {
-        world.site.state().faults.is_empty().then_some(()).ok_or_else(|| "not yet".to_owned())
-    })
-    .await;
-    world.site.state().app_blocked.clear();
-    world.advance(Duration::from_secs(3700));
-    world.sync(&world.site, "incremental").await;
-    drop(db);
-    world.end().await;
-}
-
-/// An event that does not say what is blocked hides everything; what Jira still returns is back in a moment.
-#[tokio::test]
-async fn blocked_access_to_anything_is_looked_into() {
-    let world = World::installed().await;
-    world.site.state().app_blocked.insert(world.ids.issue);
-    world.site.emit_event("app_access_to_objects_in_container_blocked", json!({ "container": { "id": 1 } }));
-    world.settle(&world.site).await;
-    eventually("what is still readable is shown", || async {
-        let shown = shown(&world).await;
-        let expected = HashSet::from([world.ids.by_cleo, world.ids.by_ben_hidden]);
-        (shown == expected).then_some(()).ok_or_else(|| format!("{shown:?}"))
-    })
-    .await;
-    world.site.state().app_blocked.clear();
-    run(&world, Kind::SyncReconcile).await;
-    world.end().await;
-}
-
 /// A user is deleted: nothing is erased, and whose work it was stays known by the opaque id.
 #[tokio::test]
 async fn the_work_of_a_deleted_user_stays() {
@@ -204,7 +156,7 @@ async fn a_restored_project_brings_its_worklogs_back() {
     let mut events: Vec<_> = world.site.state().outbox.drain(..).collect();
     events.reverse();
     for event in &events {
-        assert_eq!(world.site.post_webhook(event).await, 204);
+        assert_eq!(world.site.post(event).await, 204);
         world.settle(&world.site).await;
     }
     world.site.deliver_webhooks(Delivery::default());
@@ -295,28 +247,6 @@ async fn more_deletions_at_one_instant_than_a_page_are_hidden() {
     world.end().await;
 }
 
-/// Hours in which nobody heard Jira: what it gave up to deliver is taken from its list, deletions of projects among
-/// it, of which no feed tells.
-#[tokio::test]
-async fn webhooks_that_jira_gave_up_are_drained() {
-    let mut world = World::installed().await;
-    world.halt().await;
-    world.site.delete_project(world.ids.other_project);
-    world.site.log_work(BEN, world.ids.issue, Work::of(660, "canary meanwhile"));
-    eventually("Jira has given up", || async {
-        let failed = world.site.state().failed.len();
-        (failed == 2).then_some(()).ok_or_else(|| failed.to_string())
-    })
-    .await;
-    world.boot().await;
-    world.sync(&world.site, "incremental").await;
-    compare::difference(&world, &world.site).await.unwrap();
-    let asked = world.site.calls("/webhook/failed");
-    world.sync(&world.site, "incremental").await;
-    assert!(world.site.calls("/webhook/failed") <= asked + 2, "from where it stopped");
-    world.end().await;
-}
-
 /// A clock that is wrong by minutes, ours or Jira's: tokens are made and checked by the site's time.
 #[tokio::test]
 async fn clocks_that_differ_by_minutes_lock_nobody_out() {
@@ -342,24 +272,6 @@ async fn clocks_that_differ_by_minutes_lock_nobody_out() {
         assert!(in_step <= world.cloud.clock.now_ms() - 60_000, "by Jira's clock, the last minute withheld");
         world.end().await;
     }
-}
-
-/// A call that was signed by the wrong time is refused after another one has learnt the right time: that is no
-/// refusal by the site.
-#[tokio::test]
-async fn a_call_on_its_way_while_the_clock_changes_is_made_again() {
-    let world = World::installed().await;
-    let asked = world.site.calls("/worklog/updated");
-    world.site.fail("", "/worklog/updated", Fault::Slow(Duration::from_secs(1)), 1);
-    world.as_user(ANA).post("/api/v1/sync", &json!({ "kind": "incremental" })).await;
-    eventually("the call is on its way", || async {
-        (world.site.calls("/worklog/updated") > asked).then_some(()).ok_or_else(String::new)
-    })
-    .await;
-    world.cloud.clock.advance_ms(7 * 60_000);
-    // The page's token is of Jira's new time, which the server has to ask for.
-    assert_eq!(sync_of(&world, ANA).await["state"], "incremental");
-    world.end().await;
 }
 
 /// What a clock that was days ahead has planned does not wait for those days once it is set right.
@@ -443,62 +355,6 @@ async fn restricted_worklogs_are_shown_as_jira_shows_them() {
     world.end().await;
 }
 
-/// What a source does not carry stays: an event without comment and author clears neither, nor the tags.
-#[tokio::test]
-async fn what_an_event_does_not_carry_is_not_cleared() {
-    let world = World::installed().await;
-    let id = world.ids.by_ana;
-    let (issue, now) = (world.ids.issue, world.cloud.clock.now_ms());
-    let instant = hourbook_simulator::views::instant;
-    // Jira does not answer meanwhile, so that nothing but the event speaks.
-    world.site.fail("POST", "/worklog/list", Fault::Status(503), 4);
-    {
-        let mut state = world.site.state();
-        let changed = Worklog { updated: now, seconds: 7200, ..state.worklogs[&id].clone() };
-        state.put(changed);
-    }
-    world.site.emit_event(
-        "worklog_updated",
-        json!({ "worklog": { "id": id.to_string(), "issueId": issue.to_string(), "created": instant(now - 5000),
-            "updated": instant(now), "started": instant(now - 5000), "timeSpentSeconds": 7200 } }),
-    );
-    world.site.webhooks_delivered().await;
-    let path = format!("/api/v1/issues/{issue}/worklogs/{id}");
-    let seen = eventually("the event is applied", || async {
-        let seen = world.as_user(ANA).get(&path).await.json;
-        if seen["timeSpentSeconds"] == 7200 { Ok(seen) } else { Err(seen.to_string()) }
-    })
-    .await;
-    assert_eq!(seen["comment"], "canary review of one");
-    assert_eq!((&seen["accountId"], &seen["tags"]), (&json!(ANA), &json!(["77"])));
-    assert_eq!(seen["restricted"], true, "who may see it is not known yet");
-    world.site.change_work(id, |worklog| (worklog.seconds, worklog.comment) = (60, Some(canary("after"))));
-    world.settle(&world.site).await;
-    world.end().await;
-}
-
-/// Equal `updated`, other content: neither is believed, Jira is asked.
-#[tokio::test]
-async fn an_event_that_contradicts_an_equal_version_makes_us_read_again() {
-    let world = World::installed().await;
-    let id = world.ids.by_ana;
-    let reads = world.site.calls("/worklog/list");
-    let same = {
-        let state = world.site.state();
-        hourbook_simulator::views::worklog("", &state, &state.worklogs[&id], false, true)
-    };
-    world.site.emit_event("worklog_updated", json!({ "worklog": same }));
-    world.settle(&world.site).await;
-    assert_eq!(world.site.calls("/worklog/list"), reads, "what is known already is not read");
-    let mut wrong = same;
-    wrong["comment"] = json!("canary something else");
-    world.site.emit_event("worklog_updated", json!({ "worklog": wrong }));
-    world.settle(&world.site).await;
-    assert_eq!(world.site.calls("/worklog/list"), reads + 1);
-    compare::difference(&world, &world.site).await.unwrap();
-    world.end().await;
-}
-
 /// A site that was restored from a backup has older versions than we: they are believed once they are confirmed.
 #[tokio::test]
 async fn a_restored_backup_of_jira_is_followed() {
@@ -534,7 +390,7 @@ async fn a_move_that_is_told_after_its_project_went_is_looked_into() {
     let mut events: Vec<_> = world.site.state().outbox.drain(..).collect();
     events.reverse();
     for event in &events {
-        assert_eq!(world.site.post_webhook(event).await, 204);
+        assert_eq!(world.site.post(event).await, 204);
         world.settle(&world.site).await;
     }
     assert_eq!(shown(&world).await, HashSet::new());
@@ -558,4 +414,157 @@ async fn a_page_that_was_read_before_a_project_went_does_not_bring_it_back() {
     world.settle(&world.site).await;
     assert_eq!(shown(&world).await, HashSet::from([world.ids.by_cleo, world.ids.by_ben_hidden]));
     world.end().await;
+}
+
+/// What only Connect has.
+mod connect {
+    use super::*;
+
+    /// The app's access to an issue is blocked: hidden at once, before anybody looks.
+    #[tokio::test]
+    async fn blocked_access_hides_at_once() {
+        let world = World::installed().await;
+        // Jira does not answer meanwhile: hiding does not wait for it.
+        let quota = Fault::TooMany { reason: "jira-quota-tenant-based", retry_after: None };
+        world.site.fail("POST", "/worklog/list", quota, 1);
+        world.site.block_app(&[world.ids.issue]);
+        world.site.webhooks_delivered().await;
+        let db = {
+            let app = &world.running().app;
+            let tenant = world.tenant(&world.site).await;
+            app.db(&tenant).await.unwrap()
+        };
+        eventually("both on the issue are hidden", || async {
+            let hidden = db.read(hourbook_store::tenant::worklogs::count_unreadable).await.unwrap();
+            (hidden == 2).then_some(()).ok_or_else(|| hidden.to_string())
+        })
+        .await;
+        eventually("Jira has been asked in vain", || async {
+            world.site.state().faults.is_empty().then_some(()).ok_or_else(|| "not yet".to_owned())
+        })
+        .await;
+        world.site.state().app_blocked.clear();
+        world.advance(Duration::from_secs(3700));
+        world.sync(&world.site, "incremental").await;
+        drop(db);
+        world.end().await;
+    }
+
+    /// An event that does not say what is blocked hides everything; what Jira still returns is back in a moment.
+    #[tokio::test]
+    async fn blocked_access_to_anything_is_looked_into() {
+        let world = World::installed().await;
+        world.site.state().app_blocked.insert(world.ids.issue);
+        world
+            .site
+            .emit_event("app_access_to_objects_in_container_blocked", json!({ "container": { "id": 1 } }));
+        world.settle(&world.site).await;
+        eventually("what is still readable is shown", || async {
+            let shown = shown(&world).await;
+            let expected = HashSet::from([world.ids.by_cleo, world.ids.by_ben_hidden]);
+            (shown == expected).then_some(()).ok_or_else(|| format!("{shown:?}"))
+        })
+        .await;
+        world.site.state().app_blocked.clear();
+        run(&world, Kind::SyncReconcile).await;
+        world.end().await;
+    }
+
+    /// Hours in which nobody heard Jira: what it gave up to deliver is taken from its list, deletions of projects among
+    /// it, of which no feed tells.
+    #[tokio::test]
+    async fn webhooks_that_jira_gave_up_are_drained() {
+        let mut world = World::installed().await;
+        world.halt().await;
+        world.site.delete_project(world.ids.other_project);
+        world.site.log_work(BEN, world.ids.issue, Work::of(660, "canary meanwhile"));
+        eventually("Jira has given up", || async {
+            let failed = world.site.state().failed.len();
+            (failed == 2).then_some(()).ok_or_else(|| failed.to_string())
+        })
+        .await;
+        world.boot().await;
+        world.sync(&world.site, "incremental").await;
+        compare::difference(&world, &world.site).await.unwrap();
+        let asked = world.site.calls("/webhook/failed");
+        world.sync(&world.site, "incremental").await;
+        assert!(world.site.calls("/webhook/failed") <= asked + 2, "from where it stopped");
+        world.end().await;
+    }
+
+    /// What a source does not carry stays: an event without comment and author clears neither, nor the tags.
+    #[tokio::test]
+    async fn what_an_event_does_not_carry_is_not_cleared() {
+        let world = World::installed().await;
+        let id = world.ids.by_ana;
+        let (issue, now) = (world.ids.issue, world.cloud.clock.now_ms());
+        let instant = hourbook_simulator::views::instant;
+        // Jira does not answer meanwhile, so that nothing but the event speaks.
+        world.site.fail("POST", "/worklog/list", Fault::Status(503), 4);
+        {
+            let mut state = world.site.state();
+            let changed = Worklog { updated: now, seconds: 7200, ..state.worklogs[&id].clone() };
+            state.put(changed);
+        }
+        world.site.emit_event(
+        "worklog_updated",
+        json!({ "worklog": { "id": id.to_string(), "issueId": issue.to_string(), "created": instant(now - 5000),
+            "updated": instant(now), "started": instant(now - 5000), "timeSpentSeconds": 7200 } }),
+    );
+        world.site.webhooks_delivered().await;
+        let path = format!("/api/v1/issues/{issue}/worklogs/{id}");
+        let seen = eventually("the event is applied", || async {
+            let seen = world.as_user(ANA).get(&path).await.json;
+            if seen["timeSpentSeconds"] == 7200 { Ok(seen) } else { Err(seen.to_string()) }
+        })
+        .await;
+        assert_eq!(seen["comment"], "canary review of one");
+        assert_eq!((&seen["accountId"], &seen["tags"]), (&json!(ANA), &json!(["77"])));
+        assert_eq!(seen["restricted"], true, "who may see it is not known yet");
+        world
+            .site
+            .change_work(id, |worklog| (worklog.seconds, worklog.comment) = (60, Some(canary("after"))));
+        world.settle(&world.site).await;
+        world.end().await;
+    }
+
+    /// Equal `updated`, other content: neither is believed, Jira is asked.
+    #[tokio::test]
+    async fn an_event_that_contradicts_an_equal_version_makes_us_read_again() {
+        let world = World::installed().await;
+        let id = world.ids.by_ana;
+        let reads = world.site.calls("/worklog/list");
+        let same = {
+            let state = world.site.state();
+            hourbook_simulator::views::worklog("", &state, &state.worklogs[&id], false, true)
+        };
+        world.site.emit_event("worklog_updated", json!({ "worklog": same }));
+        world.settle(&world.site).await;
+        assert_eq!(world.site.calls("/worklog/list"), reads, "what is known already is not read");
+        let mut wrong = same;
+        wrong["comment"] = json!("canary something else");
+        world.site.emit_event("worklog_updated", json!({ "worklog": wrong }));
+        world.settle(&world.site).await;
+        assert_eq!(world.site.calls("/worklog/list"), reads + 1);
+        compare::difference(&world, &world.site).await.unwrap();
+        world.end().await;
+    }
+
+    /// A call that was signed by the wrong time is refused after another one has learnt the right time: that is no
+    /// refusal by the site.
+    #[tokio::test]
+    async fn a_call_on_its_way_while_the_clock_changes_is_made_again() {
+        let world = World::installed().await;
+        let asked = world.site.calls("/worklog/updated");
+        world.site.fail("", "/worklog/updated", Fault::Slow(Duration::from_secs(1)), 1);
+        world.as_user(ANA).post("/api/v1/sync", &json!({ "kind": "incremental" })).await;
+        eventually("the call is on its way", || async {
+            (world.site.calls("/worklog/updated") > asked).then_some(()).ok_or_else(String::new)
+        })
+        .await;
+        world.cloud.clock.advance_ms(7 * 60_000);
+        // The page's token is of Jira's new time, which the server has to ask for.
+        assert_eq!(sync_of(&world, ANA).await["state"], "incremental");
+        world.end().await;
+    }
 }

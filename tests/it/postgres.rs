@@ -212,7 +212,7 @@ async fn a_pooler_in_transaction_mode_stands_in_between() {
         ),
     );
     assert_eq!(direct, Vec::<String>::new());
-    assert_eq!(world.site.uninstall().await, 204);
+    assert_eq!(world.uninstall(&world.site).await, 204);
     eventually("the wipe gets past the pooler's connections", || async {
         let left = cluster.databases("hb_");
         (left.len() == 1).then_some(()).ok_or_else(|| format!("{left:?}"))
@@ -264,7 +264,7 @@ async fn nothing_of_a_customer_is_left_in_data_folders() {
         assert!(is_below(&cluster.data(), record, &[]), "what is looked for is there before");
     }
     let promised = world.as_user(ANA).get("/api/v1/privacy").await.json["receipt"]["url"].clone();
-    assert_eq!(world.site.uninstall().await, 204);
+    assert_eq!(world.uninstall(&world.site).await, 204);
     let receipt = eventually("the receipt is there", || async {
         let answer =
             world.http.get(promised.as_str().unwrap()).send().await.map_err(|error| error.to_string())?;
@@ -352,7 +352,7 @@ async fn a_receipt_waits_for_every_node_that_lives() {
         "INSERT INTO nodes (node_id, version, started_at, seen_at, notice) \
          SELECT 'deaf', 'x', 0, seen_at + 3600000, notice FROM nodes",
     );
-    assert_eq!(world.site.uninstall().await, 204);
+    assert_eq!(world.uninstall(&world.site).await, 204);
     let receipt = || async {
         let (app, id) = (&world.running().app, tenant.clone());
         app.control.read(move |conn| receipts::of_tenant(conn, &id)).await.unwrap()

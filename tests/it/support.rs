@@ -17,6 +17,7 @@ use hourbook::backup::Found;
 use hourbook::clock::Clock;
 use hourbook::config::{Config, Env, Tuning};
 use hourbook::limits::Rate;
+use hourbook::tenants::Tenant;
 use hourbook::web::server::{self, Running};
 use hourbook_simulator::cloud::Cloud;
 use hourbook_simulator::forge;
@@ -188,6 +189,18 @@ impl World {
         }
     }
 
+    /// Removes Hourbook from a site, for good: on Forge that is a while after its announcement.
+    pub async fn uninstall(&self, site: &Site) -> u16 {
+        let status = site.uninstall().await;
+        if by_forge() {
+            eventually("the removal is final", || async {
+                self.open_tenant(site).await.map_or(Ok(()), |id| Err(format!("{id} is open")))
+            })
+            .await;
+        }
+        status
+    }
+
     /// Runs a verb of the command line against the data folder, as an operator would.
     pub async fn hourbook(&self, args: &str) -> (bool, String) {
         let args: Vec<String> = args.split_whitespace().map(str::to_owned).collect();
@@ -268,6 +281,12 @@ impl World {
         let open =
             all.into_iter().rfind(|found| found.state != installations::CLOSED && is_its(&found.client_key));
         open.map(|found| found.tenant_id)
+    }
+
+    /// The tenant of a site, with its secrets opened.
+    pub async fn tenant(&self, site: &Site) -> Arc<Tenant> {
+        let id = self.tenant_id(site).await;
+        self.running().app.tenants.by_id(&id).await.unwrap().expect("its keys are there")
     }
 
     /// The folder of the only tenant of a site that is not wiped.

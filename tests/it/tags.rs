@@ -52,7 +52,7 @@ async fn a_rename_holds_against_old_names_on_worklogs() {
     let body = json!({ "started": "2026-03-02T09:00:00Z", "timeSpentSeconds": 600, "tags": ["77"] });
     world.advance(std::time::Duration::from_secs(2));
     assert_eq!(world.as_user(BEN).log_work(world.ids.issue, "with-new-name", &body).await.status, 201);
-    assert_eq!(world.site.uninstall().await, 204);
+    assert_eq!(world.uninstall(&world.site).await, 204);
     world.advance(std::time::Duration::from_secs(90));
     assert_eq!(world.site.install(&world.url(), crate::support::APP_KEY).await, 204);
     world.settle(&world.site).await;

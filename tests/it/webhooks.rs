@@ -3,7 +3,7 @@
 use crate::support::client::send;
 use crate::support::{ANA, BEN, CLEO, World, canary, compare, eventually};
 use hourbook_simulator::people::Work;
-use hourbook_simulator::state::{Delivery, Outgoing, Restriction};
+use hourbook_simulator::state::{Delivery, Host, Outgoing, Restriction};
 use serde_json::json;
 use std::time::Duration;
 
@@ -61,51 +61,10 @@ async fn a_deleted_worklog_does_not_come_back_with_a_late_event() {
     let mut events: Vec<Outgoing> = world.site.state().outbox.drain(..).collect();
     events.reverse();
     for event in &events {
-        assert_eq!(world.site.post_webhook(event).await, 204);
+        assert_eq!(world.site.post(event).await, 204);
         world.settle(&world.site).await;
     }
     compare::difference(&world, &world.site).await.unwrap();
-    world.end().await;
-}
-
-/// An older event does not undo a newer one.
-#[tokio::test]
-async fn an_older_event_changes_nothing() {
-    let world = World::installed().await;
-    world.site.deliver_webhooks(Delivery { held: true, ..Delivery::default() });
-    world.site.change_work(world.ids.by_ben, |worklog| worklog.seconds = 660);
-    let old: Vec<Outgoing> = world.site.state().outbox.drain(..).collect();
-    world.site.deliver_webhooks(Delivery::default());
-    world.site.change_work(world.ids.by_ben, |worklog| worklog.seconds = 720);
-    world.settle(&world.site).await;
-    let reads = world.site.calls("/worklog/list");
-    assert_eq!(world.site.post_webhook(&old[0]).await, 204);
-    world.settle(&world.site).await;
-    compare::difference(&world, &world.site).await.unwrap();
-    assert_eq!(world.site.calls("/worklog/list"), reads, "and nothing was asked");
-    world.end().await;
-}
-
-/// The same identifier twice is one event, also long after it was applied.
-#[tokio::test]
-async fn an_identifier_counts_once() {
-    let world = World::installed().await;
-    world.site.deliver_webhooks(Delivery { held: true, ..Delivery::default() });
-    world.site.change_work(world.ids.by_ben, |worklog| worklog.seconds = 660);
-    let event = world.site.state().outbox.pop_front().unwrap();
-    assert_eq!(world.site.post_webhook(&event).await, 204);
-    world.settle(&world.site).await;
-    let tenant = world.tenant_id(&world.site).await;
-    let before = world.running().app.inbox.count(&tenant).await.unwrap();
-    for tries in 1..4 {
-        assert_eq!(world.site.post_webhook(&Outgoing { tries, ..event.clone() }).await, 204);
-    }
-    assert_eq!(world.running().app.inbox.count(&tenant).await.unwrap(), before);
-    // The other tenant has the same identifier for an event of its own.
-    world.other.change_work(world.ids.by_ben, |worklog| worklog.seconds = 1);
-    let other =
-        Outgoing { identifier: event.identifier.clone(), ..world.other.state().outbox.pop_front().unwrap() };
-    assert_eq!(world.other.post_webhook(&other).await, 204);
     world.end().await;
 }
 
@@ -142,35 +101,6 @@ async fn what_an_event_does_not_carry_is_kept_and_read() {
         .find(|item| item["id"].as_str() == Some(&world.ids.by_ana.to_string()))
         .unwrap();
     assert_eq!((tagged["timeSpentSeconds"].as_i64(), tagged["tags"][0].as_str()), (Some(7200), Some("77")));
-    world.end().await;
-}
-
-/// While nobody knows who may see a worklog, only its author does.
-#[tokio::test]
-async fn unknown_visibility_is_restricted_until_it_was_read() {
-    let world = World::installed().await;
-    // The completing read does not get through.
-    world.site.fail("POST", "/worklog/list", hourbook_simulator::faults::Fault::Status(500), 1000);
-    let id = world.site.log_work(CLEO, world.ids.issue, Work::of(600, "canary of unknown visibility"));
-    let list = format!("/api/v1/issues/{}/worklogs", world.ids.issue);
-    eventually("the event is applied", || async {
-        let items = world.as_user(CLEO).get(&list).await;
-        if items.text.contains(&id.to_string()) { Ok(()) } else { Err(items.text) }
-    })
-    .await;
-    // The tags of another worklog that changes meanwhile are kept.
-    world.site.change_work(world.ids.by_ana, |worklog| worklog.seconds = 7260);
-    let path = format!("/api/v1/worklogs?account={ANA}&tag=77");
-    eventually("the change is applied and the tag still there", || async {
-        let listed = world.as_user(ANA).get(&path).await;
-        if listed.json["items"][0]["timeSpentSeconds"] == 7260 { Ok(()) } else { Err(listed.text) }
-    })
-    .await;
-    let others = world.as_user(BEN).get(&list).await;
-    assert_ne!(others.status, 200, "Jira cannot be asked, so there is no smaller list: {}", others.text);
-    world.site.state().faults.clear();
-    world.settle(&world.site).await;
-    assert!(world.as_user(BEN).get(&list).await.text.contains(&id.to_string()));
     world.end().await;
 }
 
@@ -261,79 +191,162 @@ async fn an_event_that_cannot_be_stored_is_sent_again() {
     world.end().await;
 }
 
-/// The inbox is broken: 503, so that Jira sends again, and nothing is lost.
-#[tokio::test]
-async fn an_event_that_could_not_be_made_durable_is_answered_5xx() {
-    let world = World::installed().await;
-    world.site.deliver_webhooks(Delivery { held: true, ..Delivery::default() });
-    world.site.log_work(BEN, world.ids.issue, Work::of(600, "canary during an outage"));
-    let event = world.site.state().outbox.pop_front().unwrap();
-    world.change_service("inbox", "ALTER TABLE events RENAME TO away");
-    assert_eq!(world.site.post_webhook(&event).await, 503);
-    world.change_service("inbox", "ALTER TABLE away RENAME TO events");
-    assert_eq!(world.site.post_webhook(&Outgoing { tries: 1, ..event }).await, 204);
-    world.settle(&world.site).await;
-    compare::difference(&world, &world.site).await.unwrap();
-    world.end().await;
-}
+/// Webhooks as they are posted; `forge::events` has the same of Forge.
+mod connect {
+    use super::*;
 
-/// What was answered 2xx survives a crash: the events wait in the inbox, sealed.
-#[tokio::test]
-async fn what_was_answered_is_on_disk() {
-    let mut world = World::installed().await;
-    let app = world.running().app.clone();
-    let tenant = app.tenants.by_client_key(&world.site.client_key()).await.unwrap().unwrap();
-    world.halt().await;
-    // Straight into the inbox, as the handler does, with nobody there to apply it.
-    let id = world.site.log_work(BEN, world.ids.issue, Work::of(600, "canary in the inbox"));
-    let event = world.site.state().outbox.pop_front().unwrap();
-    let parsed = hourbook::sync::events::parse(event.body.to_string().as_bytes()).unwrap().event.unwrap();
-    let place = hourbook::sync::inbox::place(&event.identifier);
-    let sealed = tenant.cipher.seal(place, &serde_json::to_vec(&parsed).unwrap());
-    let new = hourbook_store::inbox::NewEvent {
-        tenant_id: tenant.id.clone(),
-        identifier: event.identifier,
-        received_at: 1,
-        body: Some(sealed),
-    };
-    app.inbox.append(new).await.unwrap();
-    drop((app, tenant));
-    world.boot().await;
-    world.settle(&world.site).await;
-    assert!(
-        compare::ours(&world, &world.site)
-            .await
-            .unwrap()
-            .iter()
-            .any(|item| item["id"].as_str() == Some(&id.to_string()))
-    );
-    world.end().await;
-}
-
-#[tokio::test]
-async fn a_bad_signature_is_401_and_changes_nothing() {
-    let world = World::installed().await;
-    let body =
-        json!({ "webhookEvent": "worklog_deleted", "worklog": { "id": world.ids.by_ben.to_string() } });
-    let now = world.cloud.clock.now_ms() / 1000;
-    let claims =
-        |qsh: &str| json!({ "iss": world.site.client_key(), "iat": now, "exp": now + 60, "qsh": qsh });
-    let right = hourbook_simulator::qsh::hash("POST", "/connect/webhooks");
-    let secret = world.site.state().installation.clone().unwrap().secret;
-    let signed = |claims: serde_json::Value, secret: &str| hourbook_simulator::tokens::hs256(&claims, secret);
-    for (why, token) in [
-        ("another secret", signed(claims(&right), "canarysecret-of-nobody")),
-        ("another request", signed(claims("00"), &secret)),
-        ("a context token", world.site.context_token(ANA)),
-        ("an unsigned token", format!("{}.", signed(claims(&right), &secret).rsplit_once('.').unwrap().0)),
-        ("no token", String::new()),
-    ] {
-        let headers = if token.is_empty() { vec![] } else { vec![("Authorization", format!("JWT {token}"))] };
-        assert_eq!(
-            send(&world, "POST", "/connect/webhooks", Some(&body), &headers).await.status,
-            401,
-            "{why}"
-        );
+    /// The same identifier twice is one event, also long after it was applied.
+    #[tokio::test]
+    async fn an_identifier_counts_once() {
+        let world = World::installed().await;
+        world.site.deliver_webhooks(Delivery { held: true, ..Delivery::default() });
+        world.site.change_work(world.ids.by_ben, |worklog| worklog.seconds = 660);
+        let event = world.site.state().outbox.pop_front().unwrap();
+        assert_eq!(world.site.post(&event).await, 204);
+        world.settle(&world.site).await;
+        let tenant = world.tenant_id(&world.site).await;
+        let before = world.running().app.inbox.count(&tenant).await.unwrap();
+        for tries in 1..4 {
+            assert_eq!(world.site.post(&Outgoing { tries, ..event.clone() }).await, 204);
+        }
+        assert_eq!(world.running().app.inbox.count(&tenant).await.unwrap(), before);
+        // The other tenant has the same identifier for an event of its own.
+        world.other.change_work(world.ids.by_ben, |worklog| worklog.seconds = 1);
+        let other = Outgoing {
+            host: Host::Connect,
+            identifier: event.identifier.clone(),
+            ..world.other.state().outbox.pop_front().unwrap()
+        };
+        assert_eq!(world.other.post(&other).await, 204);
+        world.end().await;
     }
-    world.end().await;
+
+    /// The inbox is broken: 503, so that Jira sends again, and nothing is lost.
+    #[tokio::test]
+    async fn an_event_that_could_not_be_made_durable_is_answered_5xx() {
+        let world = World::installed().await;
+        world.site.deliver_webhooks(Delivery { held: true, ..Delivery::default() });
+        world.site.log_work(BEN, world.ids.issue, Work::of(600, "canary during an outage"));
+        let event = world.site.state().outbox.pop_front().unwrap();
+        world.change_service("inbox", "ALTER TABLE events RENAME TO away");
+        assert_eq!(world.site.post(&event).await, 503);
+        world.change_service("inbox", "ALTER TABLE away RENAME TO events");
+        assert_eq!(world.site.post(&Outgoing { tries: 1, ..event }).await, 204);
+        world.settle(&world.site).await;
+        compare::difference(&world, &world.site).await.unwrap();
+        world.end().await;
+    }
+
+    /// What was answered 2xx survives a crash: the events wait in the inbox, sealed.
+    #[tokio::test]
+    async fn what_was_answered_is_on_disk() {
+        let mut world = World::installed().await;
+        let app = world.running().app.clone();
+        let tenant = world.tenant(&world.site).await;
+        world.halt().await;
+        // Straight into the inbox, as the handler does, with nobody there to apply it.
+        let id = world.site.log_work(BEN, world.ids.issue, Work::of(600, "canary in the inbox"));
+        let event = world.site.state().outbox.pop_front().unwrap();
+        let parsed = hourbook::sync::events::parse(event.body.to_string().as_bytes()).unwrap().event.unwrap();
+        let place = hourbook::sync::inbox::place(&event.identifier);
+        let sealed = tenant.cipher.seal(place, &serde_json::to_vec(&parsed).unwrap());
+        let new = hourbook_store::inbox::NewEvent {
+            tenant_id: tenant.id.clone(),
+            identifier: event.identifier,
+            received_at: 1,
+            body: Some(sealed),
+        };
+        app.inbox.append(new).await.unwrap();
+        drop((app, tenant));
+        world.boot().await;
+        world.settle(&world.site).await;
+        assert!(
+            compare::ours(&world, &world.site)
+                .await
+                .unwrap()
+                .iter()
+                .any(|item| item["id"].as_str() == Some(&id.to_string()))
+        );
+        world.end().await;
+    }
+
+    #[tokio::test]
+    async fn a_bad_signature_is_401_and_changes_nothing() {
+        let world = World::installed().await;
+        let body =
+            json!({ "webhookEvent": "worklog_deleted", "worklog": { "id": world.ids.by_ben.to_string() } });
+        let now = world.cloud.clock.now_ms() / 1000;
+        let claims =
+            |qsh: &str| json!({ "iss": world.site.client_key(), "iat": now, "exp": now + 60, "qsh": qsh });
+        let right = hourbook_simulator::qsh::hash("POST", "/connect/webhooks");
+        let secret = world.site.state().installation.clone().unwrap().secret;
+        let signed =
+            |claims: serde_json::Value, secret: &str| hourbook_simulator::tokens::hs256(&claims, secret);
+        for (why, token) in [
+            ("another secret", signed(claims(&right), "canarysecret-of-nobody")),
+            ("another request", signed(claims("00"), &secret)),
+            ("a context token", world.site.context_token(ANA)),
+            (
+                "an unsigned token",
+                format!("{}.", signed(claims(&right), &secret).rsplit_once('.').unwrap().0),
+            ),
+            ("no token", String::new()),
+        ] {
+            let headers =
+                if token.is_empty() { vec![] } else { vec![("Authorization", format!("JWT {token}"))] };
+            assert_eq!(
+                send(&world, "POST", "/connect/webhooks", Some(&body), &headers).await.status,
+                401,
+                "{why}"
+            );
+        }
+        world.end().await;
+    }
+
+    /// An older event does not undo a newer one.
+    #[tokio::test]
+    async fn an_older_event_changes_nothing() {
+        let world = World::installed().await;
+        world.site.deliver_webhooks(Delivery { held: true, ..Delivery::default() });
+        world.site.change_work(world.ids.by_ben, |worklog| worklog.seconds = 660);
+        let old: Vec<Outgoing> = world.site.state().outbox.drain(..).collect();
+        world.site.deliver_webhooks(Delivery::default());
+        world.site.change_work(world.ids.by_ben, |worklog| worklog.seconds = 720);
+        world.settle(&world.site).await;
+        let reads = world.site.calls("/worklog/list");
+        assert_eq!(world.site.post(&old[0]).await, 204);
+        world.settle(&world.site).await;
+        compare::difference(&world, &world.site).await.unwrap();
+        assert_eq!(world.site.calls("/worklog/list"), reads, "and nothing was asked");
+        world.end().await;
+    }
+
+    /// While nobody knows who may see a worklog, only its author does.
+    #[tokio::test]
+    async fn unknown_visibility_is_restricted_until_it_was_read() {
+        let world = World::installed().await;
+        // The completing read does not get through.
+        world.site.fail("POST", "/worklog/list", hourbook_simulator::faults::Fault::Status(500), 1000);
+        let id = world.site.log_work(CLEO, world.ids.issue, Work::of(600, "canary of unknown visibility"));
+        let list = format!("/api/v1/issues/{}/worklogs", world.ids.issue);
+        eventually("the event is applied", || async {
+            let items = world.as_user(CLEO).get(&list).await;
+            if items.text.contains(&id.to_string()) { Ok(()) } else { Err(items.text) }
+        })
+        .await;
+        // The tags of another worklog that changes meanwhile are kept.
+        world.site.change_work(world.ids.by_ana, |worklog| worklog.seconds = 7260);
+        let path = format!("/api/v1/worklogs?account={ANA}&tag=77");
+        eventually("the change is applied and the tag still there", || async {
+            let listed = world.as_user(ANA).get(&path).await;
+            if listed.json["items"][0]["timeSpentSeconds"] == 7260 { Ok(()) } else { Err(listed.text) }
+        })
+        .await;
+        let others = world.as_user(BEN).get(&list).await;
+        assert_ne!(others.status, 200, "Jira cannot be asked, so there is no smaller list: {}", others.text);
+        world.site.state().faults.clear();
+        world.settle(&world.site).await;
+        assert!(world.as_user(BEN).get(&list).await.text.contains(&id.to_string()));
+        world.end().await;
+    }
 }

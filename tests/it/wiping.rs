@@ -49,7 +49,7 @@ async fn all_steps_are_known() {
     .await;
     world.install_both().await;
     let tenant = world.tenant_id(&world.site).await;
-    assert_eq!(world.site.uninstall().await, 204);
+    assert_eq!(world.uninstall(&world.site).await, 204);
     receipt_of(&world, &tenant).await;
     assert_eq!(*TAKEN.lock().unwrap(), STEPS);
     world.end().await;
@@ -190,7 +190,7 @@ async fn a_wipe_waits_for_jobs_that_still_run() {
         world.change_service("control", &sql);
     };
     set("running");
-    assert_eq!(world.site.uninstall().await, 204);
+    assert_eq!(world.uninstall(&world.site).await, 204);
     let folder = world.data_dir().join("backups").join(of_tenant(&tenant));
     std::fs::create_dir_all(&folder).unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -214,7 +214,7 @@ async fn the_receipt_names_what_was_and_when_it_went() {
     assert_eq!(refused.status, 403, "for admins");
     let ids: Vec<i64> = world.site.state().worklogs.keys().copied().collect();
     let uninstalled_at = world.clock.now_ms();
-    assert_eq!(world.site.uninstall().await, 204);
+    assert_eq!(world.uninstall(&world.site).await, 204);
     receipt_of(&world, &tenant).await;
     let receipt = send(&world, "GET", promised["url"].as_str().unwrap(), None, &[]).await;
     assert_eq!(receipt.status, 200);
@@ -257,7 +257,7 @@ async fn account_information_goes_after_thirty_days() {
         })
         .await;
     };
-    assert_eq!(world.site.uninstall().await, 204);
+    assert_eq!(world.uninstall(&world.site).await, 204);
     let receipt = receipt_of(&world, &tenant).await;
     let found = || async {
         let id = tenant.clone();
@@ -310,44 +310,6 @@ fn contains(bytes: &[u8], word: &str) -> bool {
     bytes.windows(word.len()).any(|window| window == word.as_bytes())
 }
 
-/// A wipe never hits a reinstallation of the same clientKey, nor does the former secret open it.
-#[tokio::test]
-async fn a_reinstallation_is_another_generation() {
-    let world = World::installed().await;
-    let app = &world.running().app;
-    let before = world.tenant_id(&world.site).await;
-    // The secret was rotated just before: the one before that is still in its grace.
-    world.advance(Duration::from_secs(2));
-    let old_page_token = world.site.context_token(ANA);
-    assert_eq!(world.site.install_with(&world.url(), APP_KEY, "canarysecret-rotated").await, 204);
-    world.settle(&world.site).await;
-    let rotated_token = world.site.context_token(ANA);
-    assert_eq!(world.site.uninstall().await, 204);
-    // Atlassian's tokens have whole seconds: two calls in one would look like a replay.
-    world.advance(Duration::from_secs(2));
-    // Installed again while the wipe of the former one may still run.
-    assert_eq!(world.site.install_with(&world.url(), APP_KEY, "canarysecret-fresh").await, 204);
-    let after = world.tenant_id(&world.site).await;
-    assert_ne!(before, after);
-    receipt_of(&world, &before).await;
-    world.settle(&world.site).await;
-    world.equal(&world.site).await;
-    for token in [old_page_token, rotated_token] {
-        let reply =
-            send(&world, "GET", "/api/v1/me", None, &[("Authorization", format!("JWT {token}"))]).await;
-        assert_eq!(reply.status, 401, "the grace ends with its installation");
-    }
-    // The wipe's job again, and the operator's wipe of the former id: the new one is not theirs.
-    hourbook::jobs::enqueue(app, &before, Kind::Wipe, "").await.unwrap();
-    world.settle(&world.site).await;
-    world.run_job(&world.site, Kind::Backup, "").await;
-    assert!(world.has_database(&after) && !world.has_database(&before));
-    assert_eq!(world.backups(&of_tenant(&after)).await.len(), 1);
-    assert!(world.backups(&of_tenant(&before)).await.is_empty());
-    world.equal(&world.site).await;
-    world.end().await;
-}
-
 /// A wipe that cannot end stays open, tries again, and says so; it ends once it can.
 #[tokio::test]
 async fn a_wipe_that_cannot_end_raises_an_alarm_and_goes_on() {
@@ -362,7 +324,7 @@ async fn a_wipe_that_cannot_end_raises_an_alarm_and_goes_on() {
     std::fs::create_dir_all(folder.parent().unwrap()).unwrap();
     std::fs::write(&folder, "in the way").unwrap();
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o000)).unwrap();
-    assert_eq!(world.site.uninstall().await, 204);
+    assert_eq!(world.uninstall(&world.site).await, 204);
     eventually("an alarm is raised", || async { (alarms() > 0).then_some(()).ok_or_else(String::new) }).await;
     let id = tenant.clone();
     assert!(app.control.read(move |conn| receipts::of_tenant(conn, &id)).await.unwrap().is_none());
@@ -377,7 +339,7 @@ async fn a_restored_key_of_a_closed_installation_is_destroyed_again() {
     let mut world = World::installed().await;
     let tenant = world.tenant_id(&world.site).await;
     world.change_service("keyring", "CREATE TABLE copied AS SELECT * FROM data_keys");
-    assert_eq!(world.site.uninstall().await, 204);
+    assert_eq!(world.uninstall(&world.site).await, 204);
     receipt_of(&world, &tenant).await;
     world.halt().await;
     let restored = "DELETE FROM destroyed; DELETE FROM data_keys; INSERT INTO data_keys SELECT * FROM copied; \
@@ -387,4 +349,47 @@ async fn a_restored_key_of_a_closed_installation_is_destroyed_again() {
     assert_eq!(world.running().app.keyring.versions(&tenant).await.unwrap(), 0);
     assert!(world.running().app.keyring.destroyed_at(&tenant).await.unwrap().is_some());
     world.end().await;
+}
+
+/// What only Connect has.
+mod connect {
+    use super::*;
+
+    /// A wipe never hits a reinstallation of the same clientKey, nor does the former secret open it.
+    #[tokio::test]
+    async fn a_reinstallation_is_another_generation() {
+        let world = World::installed().await;
+        let app = &world.running().app;
+        let before = world.tenant_id(&world.site).await;
+        // The secret was rotated just before: the one before that is still in its grace.
+        world.advance(Duration::from_secs(2));
+        let old_page_token = world.site.context_token(ANA);
+        assert_eq!(world.site.install_with(&world.url(), APP_KEY, "canarysecret-rotated").await, 204);
+        world.settle(&world.site).await;
+        let rotated_token = world.site.context_token(ANA);
+        assert_eq!(world.uninstall(&world.site).await, 204);
+        // Atlassian's tokens have whole seconds: two calls in one would look like a replay.
+        world.advance(Duration::from_secs(2));
+        // Installed again while the wipe of the former one may still run.
+        assert_eq!(world.site.install_with(&world.url(), APP_KEY, "canarysecret-fresh").await, 204);
+        let after = world.tenant_id(&world.site).await;
+        assert_ne!(before, after);
+        receipt_of(&world, &before).await;
+        world.settle(&world.site).await;
+        world.equal(&world.site).await;
+        for token in [old_page_token, rotated_token] {
+            let reply =
+                send(&world, "GET", "/api/v1/me", None, &[("Authorization", format!("JWT {token}"))]).await;
+            assert_eq!(reply.status, 401, "the grace ends with its installation");
+        }
+        // The wipe's job again, and the operator's wipe of the former id: the new one is not theirs.
+        hourbook::jobs::enqueue(app, &before, Kind::Wipe, "").await.unwrap();
+        world.settle(&world.site).await;
+        world.run_job(&world.site, Kind::Backup, "").await;
+        assert!(world.has_database(&after) && !world.has_database(&before));
+        assert_eq!(world.backups(&of_tenant(&after)).await.len(), 1);
+        assert!(world.backups(&of_tenant(&before)).await.is_empty());
+        world.equal(&world.site).await;
+        world.end().await;
+    }
 }

@@ -32,6 +32,13 @@ pub struct InstallKey {
     numbers: [String; 2],
 }
 
+impl InstallKey {
+    /// The public key, PEM.
+    pub fn public_pem(&self) -> &str {
+        &self.public_pem
+    }
+}
+
 /// An account as it was reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportedAccount {

@@ -159,6 +159,12 @@ impl Site {
         self.call_remote("/forge/uninstall", "hourbook-uninstall", &body).await
     }
 
+    /// The app is gone without a word, whichever host it came by.
+    pub fn lose_app(&self) {
+        self.state().installation = None;
+        self.vanish();
+    }
+
     /// The app is gone without a word, with its tokens.
     pub fn vanish(&self) {
         let mut state = self.state();
@@ -210,7 +216,8 @@ impl Site {
             },
             "context": { "cloudId": cloud_id, "moduleKey": module },
         });
-        if let Some(licence) = app.licence {
+        let simple = self.state().licence.map(|active| json!({ "active": active, "isEvaluation": false }));
+        if let Some(licence) = app.licence.or(simple) {
             claims["app"]["license"] = licence;
         }
         if let Some(account) = account {

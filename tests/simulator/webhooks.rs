@@ -14,6 +14,8 @@ const PATH: &str = "/connect/webhooks";
 const RETRIES: u32 = 5;
 /// Nothing takes so long, ms, but a clock that is moved.
 const MOVED_MS: i64 = 120_000;
+/// The same for tokens of Forge, which live for seconds.
+const TOKEN_MOVED_MS: i64 = 20_000;
 /// Pause between tries, ms; Jira waits minutes.
 const PAUSE_MS: i64 = 150;
 /// Delay of a late one, ms.
@@ -77,8 +79,16 @@ impl Site {
         }
     }
 
+    /// Posts one event by whichever way it goes; the status of the answer, 0 if there was none.
+    pub async fn post(&self, outgoing: &Outgoing) -> u16 {
+        match outgoing.host {
+            Host::Connect => self.post_webhook(outgoing).await,
+            Host::Forge => self.post_event(&outgoing.event, outgoing.body.clone(), outgoing.tries).await,
+        }
+    }
+
     /// Posts one webhook; the status of the answer, 0 if there was none.
-    pub async fn post_webhook(&self, outgoing: &Outgoing) -> u16 {
+    async fn post_webhook(&self, outgoing: &Outgoing) -> u16 {
         let Some(installation) = self.state().installation.clone() else { return 204 };
         let token = self.signed("POST", PATH, None, &installation.secret);
         let mut request = self
@@ -111,12 +121,7 @@ pub(crate) async fn deliver(site: Weak<Site>) {
                 let site = Arc::clone(&site);
                 tokio::spawn(async move {
                     let signed_at = site.clock.now_ms();
-                    let status = match outgoing.host {
-                        Host::Connect => site.post_webhook(&outgoing).await,
-                        Host::Forge => {
-                            site.post_event(&outgoing.event, outgoing.body.clone(), outgoing.tries).await
-                        }
-                    };
+                    let status = site.post(&outgoing).await;
                     settle(&site, outgoing, status, signed_at);
                 })
             })
@@ -155,6 +160,9 @@ fn settle(site: &Site, outgoing: Outgoing, status: u16, signed_at: i64) {
         // The clock was moved while it was on its way, as happens in tests alone: its token was of another time.
         401 if now - signed_at >= MOVED_MS => state.outbox.push_back(outgoing),
         200..=299 => state.delivered += 1,
+        401 if outgoing.host == Host::Forge && (now - signed_at).abs() > TOKEN_MOVED_MS => {
+            state.outbox.push_back(outgoing);
+        }
         // Whatever the app answers, Forge tries four times more, and then forgets the event.
         other if outgoing.host == Host::Forge => {
             let due = now + state.habits.retry_ms;

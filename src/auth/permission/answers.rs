@@ -52,6 +52,8 @@ impl Changed {
 pub struct Permissions {
     people: Cache<(String, String), Person>,
     changed: Mutex<HashMap<String, Changed>>,
+    /// Tenants whose Jira tells what people may do to nobody but them.
+    in_person: Cache<String, ()>,
 }
 
 impl Default for Permissions {
@@ -63,6 +65,7 @@ impl Default for Permissions {
         Self {
             people: Cache::builder().weigher(weigh).max_capacity(MOST).time_to_idle(idle).build(),
             changed: Mutex::default(),
+            in_person: Cache::builder().max_capacity(20_000).time_to_live(IN_PERSON_FOR).build(),
         }
     }
 }
@@ -73,7 +76,18 @@ pub(super) struct Sorted {
     pub(super) unknown: Vec<i64>,
 }
 
+/// How long it is believed that a site tells what people may do to nobody but them.
+const IN_PERSON_FOR: Duration = Duration::from_secs(24 * 3600);
+
 impl Permissions {
+    pub(super) fn is_asked_in_person(&self, tenant_id: &str) -> bool {
+        self.in_person.contains_key(tenant_id)
+    }
+
+    pub(super) fn ask_in_person(&self, tenant_id: &str) {
+        self.in_person.insert(tenant_id.to_owned(), ());
+    }
+
     /// Forgets everything about a tenant.
     pub fn forget(&self, tenant_id: &str) {
         let of_tenant: Vec<_> =

@@ -6,8 +6,10 @@ use crate::error::AppResult;
 use crate::jira::error::JiraError;
 use crate::jira::system_tokens::SystemToken;
 use crate::tenants::{self, Tenant};
+use hourbook_store::conn::Conn;
 use hourbook_store::control::notices::{self, What};
 use hourbook_store::control::{forge, installations, jobs};
+use hourbook_store::error::Error;
 use secrecy::ExposeSecret;
 
 /// Takes a token that holds longer than the one that there is, and lets work go on that waited for it.
@@ -33,10 +35,34 @@ pub(super) async fn take(app: &App, tenant: &Tenant, call: &Invocation, token: S
         }
         // A site that refused us is asked again at once.
         installations::schedule_probe(conn, &tenant_id, now)?;
-        jobs::hurry(conn, &tenant_id, &JiraError::NoSystemToken.to_string(), now)?;
+        let_go_on(conn, &tenant_id, now)?;
         Ok(true)
     });
     if hurried.await? {
+        app.wake.now();
+    }
+    Ok(())
+}
+
+fn let_go_on(conn: &mut Conn, tenant_id: &str, now: i64) -> Result<usize, Error> {
+    jobs::hurry(conn, tenant_id, &JiraError::NoSystemToken.to_string(), now)
+}
+
+/// Lets jobs of a tenant go on that wait for a token, if there is one by now that Jira has not refused, on whichever node
+/// it arrived.
+///
+/// # Errors
+/// When the control database fails.
+pub async fn hurry(app: &App, tenant_id: &str) -> Result<(), Error> {
+    // Takes in what another node was brought.
+    if app.tenants.by_id(tenant_id).await?.is_none() {
+        return Ok(());
+    }
+    let (id, now) = (tenant_id.to_owned(), app.clock.now_ms());
+    if app.jira.system_tokens.get(tenant_id, now).is_none() {
+        return Ok(());
+    }
+    if app.control.write(move |conn| let_go_on(conn, &id, now)).await? > 0 {
         app.wake.now();
     }
     Ok(())

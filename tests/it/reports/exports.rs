@@ -206,7 +206,7 @@ async fn an_export_goes_with_the_tenant() {
     let world = filled().await;
     begin(&world, ANA).await;
     let tenant = world.tenant_id(&world.site).await;
-    assert_eq!(world.site.uninstall().await, 204);
+    assert_eq!(world.uninstall(&world.site).await, 204);
     let of_tenant = hourbook::reports::export::stored::of_tenant(&tenant);
     assert!(!world.running().app.vault.list(&of_tenant).await.unwrap().is_empty());
     eventually("its exports are gone", || async {
