@@ -4,7 +4,7 @@ CARGO ?= cargo
 ARGS ?=
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test databases test-python test-server test-pages screenshots types bench bench-pages bench-full chaos fuzz run dev web setup browser
+.PHONY: demo test databases test-python test-server test-pages screenshots types bench bench-pages bench-full chaos fuzz run dev forge web setup browser
 
 # The whole life of an installation against a simulated Jira Cloud; `make demo ARGS=--script` checks itself and ends.
 demo: setup web
@@ -25,7 +25,15 @@ test-pages: setup web browser
 	$(CARGO) build --quiet --features demo
 	$(TARGET_DIR)/debug/hourbook openapi > $(TARGET_DIR)/openapi.json
 	cd frontend && npm run --silent check && npm run --silent check:types -- $(abspath $(TARGET_DIR))/openapi.json
+	HOURBOOK_FORGE_APP_ID=ari:cloud:ecosystem::app/00000000-0000-0000-0000-000000000000 \
+	HOURBOOK_BASE_URL=https://hourbook.example.com $(TARGET_DIR)/debug/hourbook forge $(TARGET_DIR)/forge-test
+	cd $(TARGET_DIR)/forge-test && node $(CURDIR)/frontend/build/forge-manifest.cjs
 	cd frontend && npm test --silent && npm run --silent e2e
+
+# The folder that `forge deploy` takes, in FORGE_DIR: HOURBOOK_FORGE_APP_ID and HOURBOOK_BASE_URL say which app and server.
+FORGE_DIR ?= $(TARGET_DIR)/forge
+forge: setup web
+	$(CARGO) run --quiet --release -- forge $(FORGE_DIR)
 
 # Types of the API for the front end, from the server's own document.
 types: setup frontend/node_modules/.package-lock.json

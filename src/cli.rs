@@ -3,6 +3,7 @@
 pub mod backup;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod forge;
 pub mod keys;
 pub mod migrate;
 mod offline;
@@ -16,6 +17,7 @@ pub mod tenant;
 use crate::config::{self, Reporting};
 use crate::telemetry;
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Time tracking for Jira Cloud that keeps a provable copy of every worklog.
@@ -52,6 +54,12 @@ enum Command {
     /// Once all tenants are on PostgreSQL: move installations, jobs and keys from files into the empty databases of
     /// HOURBOOK_DATABASE_URL. The server must not run.
     MoveService,
+    /// Write the folder that `forge deploy` takes: the manifest for HOURBOOK_FORGE_APP_ID and HOURBOOK_BASE_URL, and the
+    /// pages.
+    Forge {
+        /// The folder; made if need be.
+        folder: PathBuf,
+    },
     /// Print the OpenAPI document.
     Openapi,
     /// Show the whole life of an installation against a simulated Jira Cloud.
@@ -76,6 +84,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Receipt(verb) => receipt::run(verb),
             Command::Migrate { at_once } => migrate::run(&env, at_once).await,
             Command::MoveService => service::run(&env).await,
+            Command::Forge { folder } => forge::run(&env, &folder),
             Command::Openapi => openapi::run(),
             #[cfg(feature = "demo")]
             Command::Demo(options) => demo::run(options).await,

@@ -244,6 +244,10 @@ impl Reporting {
 }
 
 impl Reader<'_> {
+    fn base_url(&mut self) -> Option<String> {
+        self.required("HOURBOOK_BASE_URL", "the public URL under which Jira reaches Hourbook", public_url)
+    }
+
     /// From the variable or from the file that the other one names, never both.
     fn master_keys(&mut self) -> (Option<MasterKeys>, Option<PathBuf>) {
         let file = self.get("HOURBOOK_MASTER_KEYS_FILE").map(PathBuf::from);
@@ -308,6 +312,24 @@ pub fn keys_and_backups(env: &Env) -> Result<(MasterKeys, Option<PathBuf>, Stora
     }
 }
 
+/// The app's id at Forge and the server's address, for what describes the app.
+///
+/// # Errors
+/// All problems at once.
+pub fn app_of_forge(env: &Env) -> Result<(String, String), Problems> {
+    let mut reader = Reader { env, problems: Vec::new() };
+    let app_id = reader.required(
+        "HOURBOOK_FORGE_APP_ID",
+        "the app's id, as `forge register` or `forge create` gave it",
+        forge::app_id,
+    );
+    let base_url = reader.base_url();
+    match app_id.zip(base_url) {
+        Some(found) if reader.problems.is_empty() => Ok(found),
+        _ => Err(Problems(reader.problems)),
+    }
+}
+
 impl Config {
     /// Reads and checks everything.
     ///
@@ -329,11 +351,7 @@ impl Config {
         let listen = reader.parsed("HOURBOOK_LISTEN", "127.0.0.1:8080", address);
         let ops_listen = reader.parsed("HOURBOOK_OPS_LISTEN", "127.0.0.1:9090", address);
         let proxies = reader.parsed("HOURBOOK_PROXIES", "0", |text| number(text, 0, 10));
-        let base_url = reader.required(
-            "HOURBOOK_BASE_URL",
-            "the public URL under which Jira reaches Hourbook",
-            public_url,
-        );
+        let base_url = reader.base_url();
         let app_key = reader.parsed("HOURBOOK_APP_KEY", "app.hourbook", app_key);
         let (master_keys, master_keys_file) = reader.master_keys();
         let receipt_seed = reader.get("HOURBOOK_RECEIPT_KEY").map(str::to_owned).and_then(|text| {

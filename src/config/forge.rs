@@ -20,7 +20,7 @@ pub struct Forge {
 
 const ENVIRONMENTS: [&str; 3] = ["PRODUCTION", "STAGING", "DEVELOPMENT"];
 
-fn app_id(text: &str) -> Result<String, &'static str> {
+pub(super) fn app_id(text: &str) -> Result<String, &'static str> {
     let id = text.strip_prefix("ari:cloud:ecosystem::app/");
     match id.filter(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')) {
         Some(_) => Ok(text.to_owned()),

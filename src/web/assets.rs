@@ -59,6 +59,15 @@ pub fn files(view: &str) -> Option<Files> {
     Some(files)
 }
 
+/// Every built file as it is, for another server than this one: its path and its content.
+pub fn plain() -> impl Iterator<Item = (String, Cow<'static, [u8]>)> {
+    // Packed twins are this server's own, and so is the list.
+    let is_plain = |name: &str| name != MANIFEST && !name.ends_with(".br") && !name.ends_with(".gz");
+    Built::iter()
+        .filter(move |name| is_plain(name))
+        .filter_map(|name| Some((name.to_string(), Built::get(&name)?.data)))
+}
+
 /// Whether there is a front end to show.
 pub fn is_built() -> bool {
     files("panel").is_some()

@@ -3,6 +3,7 @@
 mod acting;
 mod events;
 mod lives;
+mod manifest;
 mod moves;
 mod tokens;
 
