@@ -87,6 +87,15 @@ pub async fn told(app: &App, tenant_id: &str, told: Told) -> AppResult<()> {
     Ok(())
 }
 
+/// A page of Connect says whether there is a licence, though not which: where that is not what is remembered, Jira is
+/// asked anew.
+pub fn hinted(app: &App, tenant: &Tenant, active: bool) {
+    let known = app.licences.0.get(&tenant.id).flatten();
+    if known.is_some_and(|known| is_active(&known) != active) {
+        app.licences.forget(&tenant.id);
+    }
+}
+
 /// The licence of a tenant, as its host last said; Connect is asked anew every quarter of an hour.
 ///
 /// # Errors

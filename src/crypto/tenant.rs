@@ -11,6 +11,8 @@ use zeroize::Zeroizing;
 /// First byte of a sealed field: the layout that follows.
 const FORMAT: u8 = 1;
 const HEADER: usize = 5;
+/// How pseudonyms begin; no account id of Atlassian's does.
+pub const PSEUDONYM: &str = "closed:";
 
 /// What is sealed. Each has a subkey of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,6 +173,12 @@ impl TenantCipher {
             .expect("HMAC takes keys of any length");
         mac.update(&aead::associated_data(&[purpose.as_bytes(), text.as_bytes()]));
         hex::encode(&mac.finalize().into_bytes()[..16])
+    }
+
+    /// What stands for an account whose owner closed it: nobody without the tenant's key can tell whose it was, and equal
+    /// accounts have equal ones.
+    pub fn pseudonym(&self, account_id: &str) -> String {
+        format!("{PSEUDONYM}{}", self.digest("account", account_id))
     }
 
     fn bind(&self, place: Place<'_>, version: u32) -> Vec<u8> {

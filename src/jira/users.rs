@@ -3,6 +3,7 @@
 use super::call::Call;
 use super::client::SiteClient;
 use super::error::JiraError;
+use hourbook_crypto::tenant::PSEUDONYM;
 use serde::Deserialize;
 
 /// People that one call takes.
@@ -40,8 +41,13 @@ struct Page {
 impl SiteClient {
     /// Up to [`USERS_MAX`] people; accounts that Jira does not know any more are missing.
     pub async fn people(&self, account_ids: &[String]) -> Result<Vec<Person>, JiraError> {
+        // Closed accounts have no name any more, and Jira does not know what stands for them.
+        let mut open = account_ids.iter().filter(|id| !id.starts_with(PSEUDONYM)).peekable();
+        if open.peek().is_none() {
+            return Ok(Vec::new());
+        }
         let call = Call::get("/rest/api/3/user/bulk").with("maxResults", USERS_MAX.to_string());
-        let call = account_ids.iter().fold(call, |call, id| call.with("accountId", id));
+        let call = open.fold(call, |call, id| call.with("accountId", id));
         let page: Page = self.send(&call).await?.json()?;
         self.charge_objects(2 * page.values.len());
         Ok(page.values)
@@ -49,6 +55,9 @@ impl SiteClient {
 
     /// Ids of a person's groups; none of an account that Jira does not know any more.
     pub async fn groups_of(&self, account_id: &str) -> Result<Vec<String>, JiraError> {
+        if account_id.starts_with(PSEUDONYM) {
+            return Ok(Vec::new());
+        }
         let call = Call::get("/rest/api/3/user/groups").with("accountId", account_id);
         let groups: Vec<Group> = match self.send(&call).await {
             Ok(answer) => answer.json()?,

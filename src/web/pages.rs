@@ -4,8 +4,9 @@ use super::assets;
 use super::extract::{PageCaller, Shared};
 use super::params;
 use crate::error::{AppError, AppResult};
+use crate::licence;
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, ResponseError, web};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use serde::Deserialize;
 use std::fmt::{self, Write};
 use url::Url;
@@ -49,10 +50,11 @@ pub struct PanelQuery {
 pub async fn panel(
     app: Shared,
     caller: PageCaller,
+    request: HttpRequest,
     query: web::Query<PanelQuery>,
 ) -> Result<HttpResponse, Refused> {
     let issue_id = params::id("issueId", &query.issue_id)?;
-    Ok(page(&app, &caller, View::Panel, Some(issue_id))?)
+    Ok(page(&app, &caller, &request, View::Panel, Some(issue_id))?)
 }
 
 /// Reports.
@@ -60,8 +62,8 @@ pub async fn panel(
 /// # Errors
 /// 401 without the page's token, as a page.
 #[utoipa::path(get, path = "/connect/reports", responses((status = 200, description = "Reports as HTML")))]
-pub async fn reports(app: Shared, caller: PageCaller) -> Result<HttpResponse, Refused> {
-    Ok(page(&app, &caller, View::Reports, None)?)
+pub async fn reports(app: Shared, caller: PageCaller, request: HttpRequest) -> Result<HttpResponse, Refused> {
+    Ok(page(&app, &caller, &request, View::Reports, None)?)
 }
 
 /// Where the sync stands, settings, privacy, what was done: for Jira admins.
@@ -69,13 +71,23 @@ pub async fn reports(app: Shared, caller: PageCaller) -> Result<HttpResponse, Re
 /// # Errors
 /// 401 without the page's token; 403 for others than Jira admins; as a page.
 #[utoipa::path(get, path = "/connect/admin", responses((status = 200, description = "Administration as HTML")))]
-pub async fn admin(app: Shared, caller: PageCaller) -> Result<HttpResponse, Refused> {
-    Ok(page(&app, &caller, View::Admin, None)?)
+pub async fn admin(app: Shared, caller: PageCaller, request: HttpRequest) -> Result<HttpResponse, Refused> {
+    Ok(page(&app, &caller, &request, View::Admin, None)?)
 }
 
 /// A page whose head names the files of the front end. Only the tenant's own site may frame it, and nothing runs in it
 /// but our own files and the bridge of the host.
-fn page(app: &Shared, caller: &PageCaller, view: View, issue_id: Option<i64>) -> AppResult<HttpResponse> {
+fn page(
+    app: &Shared,
+    caller: &PageCaller,
+    request: &HttpRequest,
+    view: View,
+    issue_id: Option<i64>,
+) -> AppResult<HttpResponse> {
+    // A part of what the token signs.
+    if let Some(active) = request.query_string().split('&').find_map(|pair| pair.strip_prefix("lic=")) {
+        licence::hinted(app, &caller.0.tenant, active == "active");
+    }
     let (name, title) = view.names();
     let files = assets::files(name).ok_or_else(|| {
         tracing::error!("{}", assets::MISSING);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests fail by panicking")]
 
+mod accounts;
 mod architecture;
 mod auth;
 mod backups;
@@ -14,6 +15,7 @@ mod forge;
 mod fuzz;
 mod hostile;
 mod keys;
+mod licences;
 mod lifecycle;
 mod moving;
 mod object_store;

@@ -157,8 +157,9 @@ impl Site {
     pub fn page_url(&self, path: &str, account_id: &str) -> String {
         let joint = if path.contains('?') { '&' } else { '?' };
         let target = format!(
-            "{path}{joint}xdm_e={}&cp=&lic=active&cv=1001",
-            self.base_url.replace(':', "%3A").replace('/', "%2F")
+            "{path}{joint}xdm_e={}&cp=&lic={}&cv=1001",
+            self.base_url.replace(':', "%3A").replace('/', "%2F"),
+            if self.state().licence == Some(false) { "none" } else { "active" }
         );
         let token = self.request_token("GET", &target, Some(account_id));
         format!("{}{target}&jwt={token}", self.installation().app_url)

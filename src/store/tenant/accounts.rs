@@ -10,10 +10,8 @@ use crate::conn::on;
 use crate::error::Result;
 use crate::plain::Plain;
 use diesel::prelude::*;
+use hourbook_crypto::tenant::PSEUDONYM;
 use std::collections::{BTreeSet, HashSet};
-
-/// How pseudonyms begin; no account id of Atlassian's does.
-pub const PSEUDONYM: &str = "closed:";
 
 /// Every account id that is held, pseudonyms aside.
 pub fn held(db: &mut TenantConn<'_>) -> Result<BTreeSet<String>> {
@@ -44,14 +42,9 @@ impl Closed {
         if self.0.is_empty() || account_id.is_empty() {
             return account_id;
         }
-        let pseudonym = pseudonym(db, &account_id);
+        let pseudonym = db.cipher.pseudonym(&account_id);
         if self.0.contains(&pseudonym) { pseudonym } else { account_id }
     }
-}
-
-/// A keyed digest: whoever has not the tenant's key cannot tell whose it is, and equal accounts keep equal ones.
-fn pseudonym(db: &TenantConn<'_>, account_id: &str) -> String {
-    format!("{PSEUDONYM}{}", db.cipher.digest("account", account_id))
 }
 
 /// Puts a pseudonym in the place of an account wherever its id is held; sums stay what they are. Reports that nobody else
@@ -67,7 +60,7 @@ pub fn close(
     now: i64,
     forget: impl Fn(&saved::Saved, &str) -> Option<Plain>,
 ) -> Result<()> {
-    let pseudonym = pseudonym(db, account_id);
+    let pseudonym = db.cipher.pseudonym(account_id);
     on!(db.conn, |c| diesel::insert_into(c::closed_accounts)
         .values((c::pseudonym.eq(&pseudonym), c::closed_at.eq(now)))
         .on_conflict_do_nothing()
