@@ -3,7 +3,7 @@ import { defineConfig } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 export default defineConfig(
-  { ignores: ["dist", "dist-host", "node_modules", "src/api/schema.d.ts", "test-results"] },
+  { ignores: ["dist", "dist-host", "node_modules", "src/api/schema.d.ts", "test-results", "build/*.cjs"] },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: {

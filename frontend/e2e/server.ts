@@ -17,10 +17,14 @@ function binary(): string {
 export async function start(worklogs: number): Promise<() => Promise<void>> {
   const folder = mkdtempSync(join(tmpdir(), "hourbook-pages-"));
   const links = join(folder, "links.json");
-  const demo = spawn(binary(), ["demo", "--still", "--worklogs", String(worklogs), "--links", links], {
-    env: { ...process.env, HOURBOOK_LOG: "warn" },
-    stdio: ["ignore", "ignore", "inherit"],
-  });
+  const demo = spawn(
+    binary(),
+    ["demo", "--still", "--host", "both", "--worklogs", String(worklogs), "--links", links],
+    {
+      env: { ...process.env, HOURBOOK_LOG: "warn" },
+      stdio: ["ignore", "ignore", "inherit"],
+    },
+  );
   let ended: string | undefined;
   demo.on("error", (error) => (ended = error.message));
   demo.on("exit", (code) => (ended = `it ended with ${code ?? "a signal"}`));

@@ -1,6 +1,6 @@
 // Every page and state that is looked at: by axe, at every width, and by people in pictures.
 
-import type { World } from "./world";
+import { type World, links } from "./world";
 
 export interface State {
   name: string;
@@ -24,6 +24,31 @@ const admin = (tab: string): State => ({
 });
 
 const pivot = "kind=pivot&range=last180&rows=project,user&columns=month&measures=seconds,worklogs";
+
+/** The same on a site of Forge. */
+const byForge = (state: State): State => ({
+  name: `forge-${state.name}`,
+  open: async (world) => {
+    world.site = links().sites.cosy;
+    await state.open(world);
+  },
+});
+
+/** Where the licence has expired, as everybody sees it; and a trial, as admins do. */
+const licence = (name: string, deed: Record<string, unknown>, open: State["open"]): State => ({
+  name: `licence-${name}`,
+  open: async (world) => {
+    world.site = links().sites.dusk;
+    await world.jira({ do: "licence", ...deed });
+    await open(world);
+    await world.app
+      .getByText(/licence|trial/)
+      .first()
+      .waitFor();
+  },
+});
+const EXPIRED = { active: false };
+const TRIAL = { active: true, trialEnds: "2026-12-24T00:00:00.000Z" };
 
 export const STATES: State[] = [
   { name: "panel", open: (world) => world.openIssue(world.site.issue.key) },
@@ -86,4 +111,10 @@ export const STATES: State[] = [
     await app.getByRole("button", { name: "Save as…" }).click();
   }),
   ...["sync", "settings", "tags", "privacy", "audit"].map(admin),
+  byForge({ name: "panel", open: (world) => world.openIssue(world.site.issue.key) }),
+  byForge(reports("pivot", pivot)),
+  byForge(admin("sync")),
+  licence("expired-panel", EXPIRED, (world) => world.openIssue(world.site.issue.key)),
+  licence("expired-reports", EXPIRED, (world) => world.openReports("")),
+  licence("trial-admin", TRIAL, (world) => world.open(world.site.admin)),
 ];

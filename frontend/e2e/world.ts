@@ -13,7 +13,8 @@ export interface Site {
 
 interface Links {
   app: string;
-  sites: Record<"acme" | "bolt" | "cosy", Site>;
+  /** `cosy` and `dusk` have Hourbook by Forge, the others by Connect; the licence of `dusk` changes. */
+  sites: Record<"acme" | "bolt" | "cosy" | "dusk", Site>;
 }
 
 export function links(): Links {
@@ -33,7 +34,7 @@ export class World {
 
   constructor(
     readonly page: Page,
-    readonly site: Site,
+    public site: Site,
   ) {
     watch(page, this.problems);
   }

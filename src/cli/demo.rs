@@ -8,12 +8,27 @@ mod stage;
 
 use clap::Args;
 
+/// How a site installs Hourbook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Host {
+    /// Atlassian Connect.
+    Connect,
+    /// Forge, with this server as the remote.
+    Forge,
+    /// Both, on different sites.
+    Both,
+}
+
 /// How to show it.
 #[derive(Args)]
 pub struct Options {
     /// Run once from install to wiped, print each check, and exit 0 only if all held.
     #[arg(long)]
     script: bool,
+    /// Which host the sites install Hourbook by; with `both`, two small ones by Forge and the others by
+    /// Connect.
+    #[arg(long, value_enum, default_value_t = Host::Connect)]
+    host: Host,
     /// Worklogs of the largest of the three sites.
     #[arg(long, default_value_t = 100_000)]
     worklogs: usize,

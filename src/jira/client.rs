@@ -291,6 +291,10 @@ impl SiteClient {
                 None => Err(JiraError::NoUserToken),
             },
             Actor::User { acting: Acting::Unable, .. } => Err(JiraError::NoUserToken),
+            Actor::User { acting: Acting::Withheld, .. } => {
+                let text = "The request carries no token of its person.".into();
+                Err(JiraError::Forbidden(Reason { text, field: None }))
+            }
         }
     }
 

@@ -29,6 +29,8 @@ pub enum Acting {
     Granted,
     /// By the token that came with the person's own request (Forge).
     Token(SecretString),
-    /// The request brought none.
+    /// The request brought none: it has to be made again with one.
     Unable,
+    /// The same where the answer says what it leaves out: Jira is taken to refuse.
+    Withheld,
 }

@@ -42,12 +42,12 @@ impl SiteClient {
     /// Up to [`USERS_MAX`] people; accounts that Jira does not know any more are missing.
     pub async fn people(&self, account_ids: &[String]) -> Result<Vec<Person>, JiraError> {
         // Closed accounts have no name any more, and Jira does not know what stands for them.
-        let mut open = account_ids.iter().filter(|id| !id.starts_with(PSEUDONYM)).peekable();
-        if open.peek().is_none() {
+        let open: Vec<&String> = account_ids.iter().filter(|id| !id.starts_with(PSEUDONYM)).collect();
+        if open.is_empty() {
             return Ok(Vec::new());
         }
         let call = Call::get("/rest/api/3/user/bulk").with("maxResults", USERS_MAX.to_string());
-        let call = open.fold(call, |call, id| call.with("accountId", id));
+        let call = open.into_iter().fold(call, |call, id| call.with("accountId", id));
         let page: Page = self.send(&call).await?.json()?;
         self.charge_objects(2 * page.values.len());
         Ok(page.values)

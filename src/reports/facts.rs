@@ -25,6 +25,9 @@ use utoipa::ToSchema;
 const HOLDS: Duration = Duration::from_secs(3600);
 /// How long it is remembered who is in a group, for filters.
 const GROUPS_HOLD: Duration = Duration::from_secs(300);
+/// How long it is remembered what JQL found, and how many answers.
+const JQL_HOLDS: Duration = Duration::from_secs(60);
+const MOST_JQL: u64 = 200;
 /// Bytes of issue facts at most.
 const MOST_BYTES: u64 = 256 * 1024 * 1024;
 /// People at most.
@@ -33,6 +36,8 @@ const MOST_PEOPLE: u64 = 500_000;
 const AT_ONCE: usize = 4;
 
 type Key = (Arc<str>, i64);
+/// A tenant, a person, and what they asked.
+type JqlKey = (String, String, String);
 type PersonKey = (Arc<str>, Arc<str>);
 
 /// Facts of all tenants.
@@ -42,6 +47,8 @@ pub struct Facts {
     /// `None`: Jira does not know the account any more.
     people: Cache<PersonKey, Option<Arc<Person>>>,
     groups: Cache<PersonKey, Arc<HashSet<String>>>,
+    /// What JQL found: for a request of Forge that brings no token for asking again.
+    jql: Cache<JqlKey, Arc<HashSet<i64>>>,
     /// Tenants whose Jira refuses more than a hundred issues in a call.
     small_calls: Mutex<HashSet<String>>,
     /// Which change of an issue was the last, so that an answer that was on its way then is not remembered.
@@ -74,11 +81,16 @@ impl Default for Facts {
                 .time_to_live(GROUPS_HOLD)
                 .support_invalidation_closures()
                 .build(),
+            jql: Cache::builder().max_capacity(MOST_JQL).time_to_live(JQL_HOLDS).build(),
             small_calls: Mutex::default(),
             changed: Cache::builder().max_capacity(100_000).time_to_live(HOLDS).build(),
             changes: AtomicU64::new(0),
         }
     }
+}
+
+fn key_of(caller: &Caller, jql: &str) -> JqlKey {
+    (caller.tenant.id.clone(), caller.account_id.clone(), jql.to_owned())
 }
 
 fn bytes(facts: &IssueFacts) -> usize {
@@ -94,6 +106,16 @@ fn bytes(facts: &IssueFacts) -> usize {
 }
 
 impl Facts {
+    /// Remembers for a minute what JQL found for a person.
+    pub fn found(&self, caller: &Caller, jql: &str, issues: &Arc<HashSet<i64>>) {
+        self.jql.insert(key_of(caller, jql), Arc::clone(issues));
+    }
+
+    /// What JQL found for a person within the last minute.
+    pub fn found_before(&self, caller: &Caller, jql: &str) -> Option<Arc<HashSet<i64>>> {
+        self.jql.get(&key_of(caller, jql))
+    }
+
     /// An issue changed: what is known of it no longer holds.
     pub fn issue_changed(&self, tenant_id: &str, issue_id: i64) {
         let key = (Arc::from(tenant_id), issue_id);
@@ -131,12 +153,16 @@ impl Facts {
         self.people.run_pending_tasks();
         self.groups.run_pending_tasks();
         self.small_calls.lock().remove(tenant_id);
+        let of_tenant: Vec<_> =
+            self.jql.iter().map(|(key, _)| key).filter(|key| key.0 == tenant_id).collect();
+        of_tenant.iter().for_each(|key| self.jql.invalidate(key.as_ref()));
     }
 
     /// Forgets all tenants.
     pub fn forget_all(&self) {
         self.issues.invalidate_all();
         self.people.invalidate_all();
+        self.jql.invalidate_all();
         self.groups.invalidate_all();
         self.small_calls.lock().clear();
     }

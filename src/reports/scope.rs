@@ -11,6 +11,7 @@ use crate::jira::error::JiraError;
 use crate::jira::issues::IssueFacts;
 use crate::jira::meter::Class;
 use crate::jira::sign::Scopes;
+use crate::jira::site::Acting;
 use crate::jira::worklogs::LIST_MAX;
 use chrono::{DateTime, NaiveDate};
 use chrono_tz::Tz;
@@ -78,7 +79,7 @@ pub struct Scope {
     /// Restricted worklogs that the viewer may see, among those that were touched.
     pub restricted: FxHashSet<i64>,
     /// What JQL found: included and excluded.
-    pub jql: (Option<HashSet<i64>>, Option<HashSet<i64>>),
+    pub jql: (Option<Arc<HashSet<i64>>>, Option<Arc<HashSet<i64>>>),
     /// The viewer's account, if it has worklogs.
     pub viewer: Option<u32>,
 }
@@ -92,7 +93,7 @@ struct Draft {
     accounts: Vec<bool>,
     tagsets: Vec<bool>,
     touched: Touched,
-    jql: (Option<HashSet<i64>>, Option<HashSet<i64>>),
+    jql: (Option<Arc<HashSet<i64>>>, Option<Arc<HashSet<i64>>>),
     /// The days, a day more at both ends where authors have zones of their own.
     around: Clock,
 }
@@ -332,7 +333,7 @@ fn touch(
 fn slots_by_id(
     snapshot: &Snapshot,
     checked: &Checked,
-    jql: &(Option<HashSet<i64>>, Option<HashSet<i64>>),
+    jql: &(Option<Arc<HashSet<i64>>>, Option<Arc<HashSet<i64>>>),
 ) -> Option<Vec<bool>> {
     let (include, _) = &checked.issues;
     if include.is_empty() && jql.0.is_none() {
@@ -357,21 +358,37 @@ async fn zone_of_viewer(app: &App, caller: &Caller) -> AppResult<Tz> {
 }
 
 /// What JQL finds for the viewer; asked as the viewer.
-async fn found(app: &App, caller: &Caller, jql: Option<&str>) -> AppResult<Option<HashSet<i64>>> {
+async fn found(app: &App, caller: &Caller, jql: Option<&str>) -> AppResult<Option<Arc<HashSet<i64>>>> {
     let Some(jql) = jql else { return Ok(None) };
+    match search(app, caller, jql).await {
+        Ok(found) => {
+            let found = Arc::new(found);
+            // A file that is fetched next, straight from here, brings no token of the person's.
+            if matches!(caller.acting, Acting::Token(_)) {
+                app.facts.found(caller, jql, &found);
+            }
+            Ok(Some(found))
+        }
+        Err(JiraError::NoUserToken) => {
+            let before = app.facts.found_before(caller, jql);
+            before.map(Some).ok_or_else(|| JiraError::NoUserToken.into())
+        }
+        Err(JiraError::BadRequest(reason)) => {
+            Err(AppError::invalid("filters.jql", "jql_refused", format!("Jira says: {}", reason.text)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn search(app: &App, caller: &Caller, jql: &str) -> Result<HashSet<i64>, JiraError> {
     let jira = caller.in_person(&app.jira, Class::Read, Scopes::Read);
     let (mut found, mut token) = (HashSet::new(), None::<String>);
     loop {
-        let (page, next) = jira.search(jql, token.as_deref()).await.map_err(|error| match error {
-            JiraError::BadRequest(reason) => {
-                AppError::invalid("filters.jql", "jql_refused", format!("Jira says: {}", reason.text))
-            }
-            error => error.into(),
-        })?;
+        let (page, next) = jira.search(jql, token.as_deref()).await?;
         found.extend(page);
         match next {
             Some(next) if token.as_ref() != Some(&next) => token = Some(next),
-            _ => return Ok(Some(found)),
+            _ => return Ok(found),
         }
     }
 }

@@ -39,7 +39,12 @@ pub struct LicenceView {
     ends_at: Option<String>,
 }
 
-async fn licence_for(app: &Shared, caller: &ContextCaller, admin: bool) -> AppResult<Option<LicenceView>> {
+/// What the caller has to know of the licence.
+pub(super) async fn licence_for(
+    app: &Shared,
+    caller: &ContextCaller,
+    admin: bool,
+) -> AppResult<Option<LicenceView>> {
     let Some(known) = licence::of(app, &caller.0.tenant).await? else { return Ok(None) };
     let active = licence::is_active(&known);
     let shown = !active || (admin && known.evaluation);

@@ -1,6 +1,7 @@
 //! Worklogs: lists, the panel of an issue, and writing. JSON keeps Jira's names.
 
 use super::extract::{ContextCaller, Language, Shared};
+use super::me::{self, LicenceView};
 use super::params;
 use super::tags::TagView;
 use crate::auth::Caller;
@@ -229,6 +230,9 @@ pub struct PanelView {
     /// When the caller's last work of the last day and a half ended, whatever the issue: where the next may begin.
     last_end: Option<String>,
     settings: PanelSettings,
+    /// The licence, if it has expired: then nothing can be logged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    licence: Option<LicenceView>,
 }
 
 /// How the site counts time.
@@ -277,6 +281,7 @@ pub async fn panel(
         may_create_tags,
         last_end: last_end.map(time::rfc3339),
         settings: settings.into(),
+        licence: me::licence_for(&app, &caller, false).await?,
     }))
 }
 

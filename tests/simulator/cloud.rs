@@ -133,6 +133,7 @@ impl Cloud {
                 .route("/oauth2/token", web::post().to(token))
                 .route("/all.js", web::get().to(crate::host::all_js))
                 .app_data(web::PayloadConfig::new(8 * 1024 * 1024))
+                .route("/forge-pages/{file:.*}", web::get().to(crate::host::forge::file))
                 .route("/.well-known/jwks.json", web::get().to(key_set))
                 .route("/app/report-accounts/", web::post().to(report_accounts))
                 .route("/ex/jira/{cloud}/{tail:.*}", web::to(gateway))
@@ -156,6 +157,12 @@ impl Cloud {
     /// Makes another key the signing one, as Atlassian does from time to time.
     pub fn rotate_install_key(&self, key: InstallKey) {
         self.keys.lock().push(Arc::new(key));
+    }
+
+    /// Where the apps are that sites have installed by Forge.
+    pub(crate) fn app_urls(&self) -> Vec<String> {
+        let sites: Vec<Arc<Site>> = self.sites.lock().values().cloned().collect();
+        sites.iter().filter_map(|site| site.state().forge.as_ref().map(|app| app.app_url.clone())).collect()
     }
 
     /// The key that signs invocation tokens now.

@@ -1,6 +1,8 @@
 //! Pages of the simulated Jira that a person recognises: an issue with the app's panel in it, the app's own pages, all
 //! in iframes on the app's origin, over Atlassian's bridge. A cookie says who looks; anybody may be anybody.
 
+pub(crate) mod forge;
+
 use crate::control;
 use crate::site::Site;
 use crate::state::{Issue, State, User};
@@ -15,6 +17,7 @@ use std::fmt::Write;
 struct Bridge;
 
 const SCRIPT: &str = include_str!("host/host.js");
+const FORGE: &str = include_str!("host/forge.js");
 const STYLE: &str = include_str!("host/host.css");
 /// Name of the cookie that says who looks.
 const SESSION: &str = "session";
@@ -31,6 +34,9 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .route("/", get().to(home))
         .route("/browse/{key}", get().to(issue))
         .route("/plugins/servlet/ac/{app}/{module}", get().to(app_page))
+        .route("/jira/apps/{app}/{environment}/{module}", get().to(forge_page))
+        .route("/host/forge/remote", post().to(forge::remote))
+        .route("/host/forge/invoke", post().to(forge::invoke))
         .route("/host/as/{account}", get().to(become_somebody))
         .route("/host/theme/{theme}", get().to(change_theme))
         .route("/host/locale/{locale}", get().to(change_locale))
@@ -91,7 +97,13 @@ async fn issue(request: HttpRequest, path: web::Path<String>, site: web::Data<Si
     if !site.state().may_browse(&viewer.user.account_id, issue.id) {
         return HttpResponse::NotFound().body("There is no such issue, or you may not see it.");
     }
-    let url = site.page_url(&format!("/connect/panel?issueId={}", issue.id), &viewer.user.account_id);
+    let by_forge = site.state().forge.is_some();
+    let panel = if by_forge {
+        forge::place(&site, "hourbook-panel", false)
+    } else {
+        let url = site.page_url(&format!("/connect/panel?issueId={}", issue.id), &viewer.user.account_id);
+        format!("<div data-frame=\"{}\" data-module=\"hourbook-panel\"></div>", escape(&url))
+    };
     let (key, summary) = (&issue.key, escape(&issue.summary));
     let body = format!(
         "<div class=\"issue\"><div><div class=\"crumbs\">Projects / {} / <a href=\"/browse/{key}\">{key}</a></div>\
@@ -99,13 +111,12 @@ async fn issue(request: HttpRequest, path: web::Path<String>, site: web::Data<Si
          The time that it takes is in the panel.</p><h2>Activity</h2><p class=\"crumbs\">Comments, history and the \
          worklogs of Jira itself.</p></div><aside><div><span class=\"status\">{}</span></div><section class=\"card\">\
          <h2>Details</h2><dl><dt>Type</dt><dd>{}</dd><dt>Labels</dt><dd>{}</dd></dl></section>\
-         <section class=\"card\"><h2>Time</h2><div data-frame=\"{}\" data-module=\"hourbook-panel\"></div></section>\
+         <section class=\"card\"><h2>Time</h2>{panel}</section>\
          </aside></div>",
         key.split('-').next().unwrap_or_default(),
         escape(&issue.status),
         escape(&issue.issue_type),
         if issue.labels.is_empty() { "None".into() } else { escape(&issue.labels.join(", ")) },
-        escape(&url)
     );
     page(&site, &request, &viewer, Some(&issue), &body)
 }
@@ -125,6 +136,20 @@ async fn app_page(
     let url = escape(&site.page_url(at, &viewer.user.account_id));
     let body =
         format!("<div class=\"full\"><div data-frame=\"{url}\" data-module=\"{}\"></div></div>", path.1);
+    page(&site, &request, &viewer, None, &body)
+}
+
+async fn forge_page(
+    request: HttpRequest,
+    path: web::Path<(String, String, String)>,
+    site: web::Data<Site>,
+) -> HttpResponse {
+    let viewer = Viewer::of(&request, &site.state());
+    let module = path.2.as_str();
+    let (Some(viewer), true) = (viewer, ["hourbook-reports", "hourbook-admin"].contains(&module)) else {
+        return HttpResponse::NotFound().body("No such page.");
+    };
+    let body = format!("<div class=\"full\">{}</div>", forge::place(&site, module, true));
     page(&site, &request, &viewer, None, &body)
 }
 
@@ -158,21 +183,27 @@ fn page(
     let about = format!(
         "data-color-mode=\"{theme}\" data-theme=\"light:light dark:dark shape:shape spacing:spacing \
          typography:typography\" data-app=\"{app}\" data-account=\"{}\" data-locale=\"{}\" data-zone=\"{}\" \
-         data-issue=\"{}\" data-key=\"{}\"",
+         data-issue=\"{}\" data-key=\"{}\" data-cloud=\"{}\"",
         viewer.user.account_id,
         escape(&viewer.locale),
         escape(viewer.user.time_zone.as_deref().unwrap_or("UTC")),
         issue.map(|issue| issue.id.to_string()).unwrap_or_default(),
         issue.map(|issue| escape(&issue.key)).unwrap_or_default(),
+        state.cloud_id,
     );
-    let apps = format!("/plugins/servlet/ac/{app}");
+    let by_forge = state.forge.is_some();
+    let [reports, admin] = ["hourbook-reports", "hourbook-admin"].map(|module| {
+        if by_forge { forge::path(module) } else { format!("/plugins/servlet/ac/{app}/{module}") }
+    });
+    let scripts: &[&str] = if by_forge { &["forge.js"] } else { &["connect-host.js", "host.js"] };
+    let scripts =
+        scripts.iter().map(|name| format!("<script src=\"/host/{name}\"></script>")).collect::<String>();
     let html = format!(
         "<!doctype html><html lang=\"en\" {about}><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width\"><title>Simulated Jira</title><link rel=\"stylesheet\" href=\"/host/host.css\">\
          </head><body><header class=\"top\"><strong>Jira (simulated)</strong><nav><a href=\"/\">For you</a>\
-         <a href=\"{apps}/hourbook-reports\">Hourbook</a><a href=\"{apps}/hourbook-admin\">Administration</a></nav>\
-         <div class=\"who\">{who}</div></header><main>{body}</main><script src=\"/host/connect-host.js\"></script>\
-         <script src=\"/host/host.js\"></script></body></html>"
+         <a href=\"{reports}\">Hourbook</a><a href=\"{admin}\">Administration</a></nav>\
+         <div class=\"who\">{who}</div></header><main>{body}</main>{scripts}</body></html>"
     );
     let mut response = HttpResponse::Ok();
     if session(request).is_none() {
@@ -224,6 +255,7 @@ async fn file(path: web::Path<String>) -> HttpResponse {
     match path.as_str() {
         "host.css" => HttpResponse::Ok().content_type("text/css").body(STYLE),
         "host.js" => HttpResponse::Ok().content_type("text/javascript").body(SCRIPT),
+        "forge.js" => HttpResponse::Ok().content_type("text/javascript").body(FORGE),
         "connect-host.js" => bridge("connect-host.js"),
         _ => HttpResponse::NotFound().finish(),
     }

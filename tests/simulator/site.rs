@@ -114,6 +114,16 @@ impl Site {
         self.state().installation.clone().expect("the app is installed")
     }
 
+    /// Where Jira shows a page of the app, by its module.
+    pub fn app_page_url(&self, module: &str) -> String {
+        let path = if self.state().forge.is_some() {
+            host::forge::path(module)
+        } else {
+            format!("/plugins/servlet/ac/{}/{module}", self.app_key())
+        };
+        format!("{}{path}", self.base_url)
+    }
+
     /// Whether the app of this site signed a request.
     pub(crate) fn signed_by_app(&self, token: &str, method: &str, target: &str) -> bool {
         rest::by_signature(self, token, method, target).is_ok()

@@ -1,11 +1,14 @@
 // What a Jira admin sees and sets: the sync, settings, tags, privacy, what was done. The server lets nobody else in.
 
 import "./admin.css";
-import { useEffect, useState } from "preact/hooks";
+import { useCallback, useEffect, useState } from "preact/hooks";
+import { body } from "../api/client";
 import type { PageProps } from "../page";
 import { t } from "../text";
 import { Announcer } from "../ui/Announcer";
+import { Licence } from "../ui/Licence";
 import { Tabs } from "../ui/Tabs";
+import { useLoaded } from "../ui/useLoaded";
 import { Audit } from "./Audit";
 import { Privacy } from "./Privacy";
 import { Settings } from "./Settings";
@@ -16,7 +19,8 @@ const TABS = ["sync", "settings", "tags", "privacy", "audit"] as const;
 type Tab = (typeof TABS)[number];
 
 export default function Page(props: PageProps) {
-  const { host } = props;
+  const { api, host } = props;
+  const { value: me } = useLoaded(useCallback(() => body(api.GET("/api/v1/me")), [api]));
   const [tab, setTab] = useState<Tab>("sync");
   useEffect(() => {
     const show = (state: string) => setTab(TABS.find((one) => one === state) ?? "sync");
@@ -31,6 +35,7 @@ export default function Page(props: PageProps) {
     <Announcer>
       <main class="admin">
         <h1>{t.admin.title}</h1>
+        <Licence licence={me?.licence} />
         <Tabs
           label={t.admin.title}
           tabs={TABS.map((id) => ({ id, name: t.admin.tabs[id] }))}

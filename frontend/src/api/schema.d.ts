@@ -750,6 +750,69 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/forge/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * An event of Jira, or of the app's life: that the installation speaks was taken in when its token was proved.
+         * @description # Errors
+         *     401 for a bad token; 403 for a token of another module; 503 if the event could not be made durable.
+         */
+        post: operations["post_forge_events"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/forge/schedule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A trigger by the clock: it brings the tokens that work behind the requests needs.
+         * @description # Errors
+         *     401 for a bad token; 403 for a token of another module.
+         */
+        post: operations["post_forge_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/forge/uninstall": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The app is about to be removed from the site.
+         * @description # Errors
+         *     401 for a bad token; 403 for a token of another module; 5xx if it could not be noted.
+         */
+        post: operations["post_forge_uninstall"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -1120,6 +1183,15 @@ export interface components {
          * @enum {string}
          */
         Kind: "summary" | "details" | "timesheet" | "pivot" | "overlaps";
+        /** @description A licence of the app. */
+        LicenceView: {
+            /** @description Whether time may be logged. */
+            active: boolean;
+            /** @description When the trial or the subscription ends, where the host says so. */
+            endsAt?: string | null;
+            /** @description Whether it is a trial. */
+            evaluation: boolean;
+        };
         /** @description What Jira sends; more fields are ignored. */
         LifecycleBody: {
             baseUrl?: string | null;
@@ -1172,6 +1244,7 @@ export interface components {
             asksFor: string[];
             /** @description Administers the Jira site. */
             jiraAdmin: boolean;
+            licence?: components["schemas"]["LicenceView"] | null;
             /** @description May see other people's worklogs across issues. */
             mayReport: boolean;
         };
@@ -1225,6 +1298,7 @@ export interface components {
         PanelView: {
             /** @description When the caller's last work of the last day and a half ended, whatever the issue: where the next may begin. */
             lastEnd?: string | null;
+            licence?: components["schemas"]["LicenceView"] | null;
             /** @description Whether the caller may add tags. */
             mayCreateTags: boolean;
             settings: components["schemas"]["PanelSettings"];
@@ -3391,6 +3465,100 @@ export interface operations {
             };
             /** @description Send again */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_forge_events: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/plain": string;
+            };
+        };
+        responses: {
+            /** @description Durable */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not proved */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Send again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_forge_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/plain": string;
+            };
+        };
+        responses: {
+            /** @description Heard */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not proved */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_forge_uninstall: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/plain": string;
+            };
+        };
+        responses: {
+            /** @description The data is out of reach, the wipe is planned */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not proved */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -7,8 +7,9 @@ const bridge = vi.hoisted(() => ({
     createHistory: vi.fn(),
   },
   requestRemote: vi.fn(),
+  invokeRemote: vi.fn(),
   requestJira: vi.fn(),
-  router: { open: vi.fn() },
+  router: { navigate: vi.fn() },
 }));
 // The package throws outside of Forge.
 vi.mock("@forge/bridge", () => bridge);
@@ -47,9 +48,37 @@ describe("the Forge host", () => {
     await host.backend(new Request("https://x.example/api/v1/y?z=1", init));
     const [remote, sent] = bridge.requestRemote.mock.calls[0] as [string, Record<string, unknown>];
     expect(remote).toBe("hourbook");
-    expect(sent).toMatchObject({ path: "/api/v1/y?z=1", method: "POST", body: '{"a":1}' });
+    expect(sent).toMatchObject({ path: "/forge/api/v1/y?z=1", method: "POST", body: '{"a":1}' });
     // The test's DOM keeps the spelling that browsers lower.
     expect(new Headers(sent["headers"] as HeadersInit).get("Idempotency-Key")).toBe("k");
+    expect(bridge.invokeRemote).not.toHaveBeenCalled();
+  });
+
+  it("writes through Forge, which adds the person's own token", async () => {
+    bridge.invokeRemote.mockResolvedValue({ status: 201, headers: { etag: ["1"] }, body: { id: "7" } });
+    const host = await forge();
+    const init = { method: "POST", body: '{"a":1}' };
+    const answer = await host.backend(new Request("https://x.example/api/v1/issues/1/worklogs", init));
+    expect(bridge.requestRemote).not.toHaveBeenCalled();
+    const [sent] = bridge.invokeRemote.mock.calls[0] as [Record<string, unknown>];
+    expect(sent).toMatchObject({ path: "/forge/api/v1/issues/1/worklogs", method: "POST", body: { a: 1 } });
+    expect([answer.status, answer.headers.get("etag"), await answer.json()]).toEqual([201, "1", { id: "7" }]);
+  });
+
+  it("asks again through Forge where an answer needs Jira's tokens, and only there", async () => {
+    const refused = (status: number, code: string) => new Response(JSON.stringify({ code }), { status });
+    bridge.invokeRemote.mockResolvedValue({ status: 204, headers: {}, body: undefined });
+    const host = await forge();
+    const ask = () => host.backend(new Request("https://x.example/api/v1/reports"));
+    bridge.requestRemote.mockResolvedValueOnce(refused(403, "user_token_missing"));
+    expect((await ask()).status).toBe(204);
+    bridge.requestRemote.mockResolvedValueOnce(refused(503, "system_token_missing"));
+    expect((await ask()).status).toBe(204);
+    expect(bridge.invokeRemote).toHaveBeenCalledTimes(2);
+    bridge.requestRemote.mockResolvedValueOnce(refused(403, "admin_only"));
+    const told = await ask();
+    expect([told.status, await told.json()]).toEqual([403, { code: "admin_only" }]);
+    expect(bridge.invokeRemote).toHaveBeenCalledTimes(2);
   });
 
   it("reads from Jira through Jira, and tells when Jira refuses", async () => {

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Problem } from "../api/client";
+import { isClosed } from "../host/lookups";
 import { f, t } from "../text";
 import { today } from "../time/zone";
 import { Avatar } from "../ui/Avatar";
@@ -139,6 +140,7 @@ function State({ item }: { item: Item }) {
 
 function nameOf(worklog: Worklog, names: ReadonlyMap<string, string>, isOwn: boolean): string {
   if (!worklog.accountId) return t.people.unknown;
+  if (isClosed(worklog.accountId)) return t.people.closed;
   return names.get(worklog.accountId) ?? (isOwn ? t.people.you : t.people.somebody);
 }
 

@@ -40,6 +40,8 @@ const PERMISSIONS = {
   deleteAll: "DELETE_ALL_WORKLOGS",
 } as const;
 
+const NOTHING: Rights = { log: false, editOwn: false, editAll: false, deleteOwn: false, deleteAll: false };
+
 export function usePanel({ api, host }: PageProps) {
   const { issueId = "" } = host.context;
   const [panel, setPanel] = useState<Schemas["PanelView"]>();
@@ -286,7 +288,8 @@ export function usePanel({ api, host }: PageProps) {
     older,
     tags,
     times,
-    rights,
+    // Without a licence everything can be read, and nothing else.
+    rights: panel?.licence?.active === false ? NOTHING : rights,
     names,
     load,
     loadOlder,

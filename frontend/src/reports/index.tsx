@@ -9,6 +9,7 @@ import { firstWeekday } from "../time/zone";
 import { Announcer, useAnnounce } from "../ui/Announcer";
 import { Button } from "../ui/Button";
 import { Failure } from "../ui/Failure";
+import { Licence } from "../ui/Licence";
 import { Message } from "../ui/Message";
 import * as address from "./address";
 import { Behind, type Target } from "./Behind";
@@ -102,6 +103,7 @@ function Reports({ api, host, begin, me }: PageProps & { begin: State; me: Schem
         <ExportMenu api={api} host={host} definition={definition} />
         <Options state={state} onChange={change} />
       </header>
+      <Licence licence={me.licence} />
       {me.asksFor.includes("reportRight") && (
         <Message kind="information">
           <p>{t.reports.askRight}</p>

@@ -1,5 +1,6 @@
 // Members of dimensions in words: names where there are any, periods by the person's calendar.
 
+import { isClosed } from "../host/lookups";
 import { f, t } from "../text";
 import { addDays } from "../time/zone";
 import type { Dimension, Member } from "./state";
@@ -9,6 +10,7 @@ export function nameOf(dimension: Dimension, member: Member | null | undefined):
   if (!member) return "";
   if (member.state === "none") return t.reports.none[dimension];
   if (member.state === "hidden") return t.reports.hidden;
+  if (isClosed(member.id)) return t.people.closed;
   if (member.state === "unknown") return t.people.unknown;
   const id = member.id ?? "";
   const period = periodOf(dimension, id);

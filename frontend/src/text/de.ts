@@ -39,6 +39,12 @@ const de: Texts = {
   problems: {
     internal: "Bei uns ist etwas schiefgegangen.",
     busy: "Der Server ist beschäftigt. Versuchen Sie es gleich noch einmal.",
+    licence_expired:
+      "Die Lizenz von Hourbook ist abgelaufen: Zeiten können gelesen, aber nicht gebucht werden.",
+    system_token_missing:
+      "Hourbook wartet darauf, dass Jira es wieder einlässt. Das dauert einige Minuten; versuchen Sie es dann noch einmal.",
+    unknown_tenant:
+      "Hourbook ist hier nicht installiert. Laden Sie die Seite neu, oder fragen Sie einen Jira-Admin.",
     jira_unavailable: "Jira antwortet gerade nicht. Es wurde nichts geändert.",
     jira_rate_limited:
       "Jira nimmt im Moment keine Anfragen von Hourbook mehr an. Versuchen Sie es später noch einmal.",
@@ -52,7 +58,16 @@ const de: Texts = {
     unknown: "Unbekannte Person",
     somebody: "Jemand",
     you: "Sie",
+    closed: "Ehemalige Person",
     former: (name) => `${name} (ehemalig)`,
+  },
+  licence: {
+    expired: {
+      title: "Die Lizenz von Hourbook ist abgelaufen",
+      text: "Zeiten können gelesen, aber nicht gebucht werden. Nichts geht verloren. Ein Jira-Admin kann sie unter Apps, Apps verwalten erneuern.",
+    },
+    trial: "Dies ist eine Testversion von Hourbook.",
+    trialUntil: (day) => `Dies ist eine Testversion von Hourbook. Sie endet am ${day}.`,
   },
   duration: { misread: (code, part) => misread[code](part) },
   tags: {

@@ -41,7 +41,17 @@ const en = {
     unknown: "Unknown person",
     somebody: "Somebody",
     you: "You",
+    /** Of whom nothing is left but their time. */
+    closed: "Former person",
     former: (name: string) => `${name} (former user)`,
+  },
+  licence: {
+    expired: {
+      title: "The Hourbook licence has expired",
+      text: "Time can be read but not logged. Nothing is lost. A Jira admin can renew it under Apps, Manage apps.",
+    },
+    trial: "This is a trial of Hourbook.",
+    trialUntil: (day: string) => `This is a trial of Hourbook. It ends on ${day}.`,
   },
   duration: { misread: (code: MisreadCode, part: string): string => misread[code](part) },
   tags: {

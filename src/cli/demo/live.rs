@@ -2,7 +2,7 @@
 
 use super::Options;
 use super::activity::Activity;
-use super::stage::{APP_KEY, Shown, Stage};
+use super::stage::{Shown, Stage};
 use crate::cli::output;
 use anyhow::Context;
 use hourbook_simulator::site::Site;
@@ -60,19 +60,14 @@ fn shown_issue(site: &Site) -> Option<(i64, String)> {
     shown.or_else(|| state.issues.values().next()).map(|issue| (issue.id, issue.key.clone()))
 }
 
-/// Where Jira shows a page of the app.
-fn app_page(site: &Site, module: &str) -> String {
-    format!("{}/plugins/servlet/ac/{APP_KEY}/{module}", site.base_url)
-}
-
 fn addresses(stage: &Stage) {
     let Some(first) = stage.sites.first() else { return };
     let (site, key) = (&first.site.base_url, shown_issue(&first.site).unwrap_or_default().1);
     output::line("Look at, as anybody, in light and dark (the switches are at the top of each page):");
     for (name, url) in [
         ("issue", format!("{site}/browse/{key}")),
-        ("reports", app_page(&first.site, "hourbook-reports")),
-        ("admin", app_page(&first.site, "hourbook-admin")),
+        ("reports", first.site.app_page_url("hourbook-reports")),
+        ("admin", first.site.app_page_url("hourbook-admin")),
         ("API", format!("{}/api/openapi.json", stage.url())),
         ("metrics", format!("http://{}/metrics", stage.running.ops)),
         ("tenants", format!("http://{}/ops/tenants", stage.running.ops)),
@@ -88,8 +83,8 @@ fn links(stage: &Stage) -> Value {
         json!({
             "url": shown.site.base_url,
             "issue": { "id": issue_id.to_string(), "key": issue_key },
-            "reports": app_page(&shown.site, "hourbook-reports"),
-            "admin": app_page(&shown.site, "hourbook-admin"),
+            "reports": shown.site.app_page_url("hourbook-reports"),
+            "admin": shown.site.app_page_url("hourbook-admin"),
             "people": shown.site.state().users.keys().take(4).collect::<Vec<_>>(),
         })
     };

@@ -4,7 +4,8 @@ use super::activity::Activity;
 use super::compare::compare;
 use super::stage::{Shown, Stage};
 use crate::cli::output;
-use anyhow::ensure;
+use anyhow::{Context, ensure};
+use hourbook_simulator::pages::PageProof;
 use hourbook_simulator::seed;
 use hourbook_simulator::state::Delivery;
 use serde_json::{Value, json};
@@ -171,20 +172,25 @@ fn search(folder: &Path, files: &mut usize, found: &mut Vec<String>) -> anyhow::
 async fn uninstall(checks: &mut Checks, stage: &Stage) -> anyhow::Result<()> {
     let Some(shown) = stage.sites.first() else { return Ok(()) };
     let site = &shown.site;
-    let tenant = stage.running.app.tenants.by_client_key(&site.client_key()).await?;
-    let Some(tenant) = tenant.map(|tenant| tenant.id.clone()) else { return Ok(()) };
-    let (token, in_jira) = (site.context_token(&seed::account(0)), site.state().worklogs.len());
+    let tenant = stage.tenant_of(site).await?;
+    let proof = site.page_proof(&seed::account(0)).context("the site has Hourbook")?;
+    let in_jira = site.state().worklogs.len();
     let status = site.uninstall().await;
     checks.check(status == 204, format!("{}: uninstalled, answered {status}", shown.name));
-    let (refused, _) = site.calls_with(&stage.url(), &token, "GET", "/api/v1/me", None, None).await;
-    checks.check(refused == 401, "its tokens are refused at once");
+    let (refused, told) = site.calls_with(&proof, "GET", "/api/v1/me", None, None).await;
+    // Forge takes 401 for a bad token, which these are not.
+    checks.check(
+        matches!(refused, 401 | 403) && told["code"] == "unknown_tenant",
+        "its pages are answered at once that Hourbook is not installed",
+    );
 
     let receipt = wait_for_receipt(stage, &tenant).await?;
     let folder = crate::tenants::folder(&stage.data_dir, &tenant);
     checks.check(!folder.exists(), "its database files are gone");
     checks.check(stage.running.app.inbox.count(&tenant).await? == 0, "its queued webhooks are gone");
+    let anybody = PageProof { api: stage.url(), headers: Vec::new() };
     let (status, shown_receipt) =
-        site.calls_with(&stage.url(), &token, "GET", &format!("/receipts/{receipt}"), None, None).await;
+        site.calls_with(&anybody, "GET", &format!("/receipts/{receipt}"), None, None).await;
     let text = |name: &str| shown_receipt[name].as_str().unwrap_or_default().to_owned();
     let verified =
         hourbook_crypto::receipt::verify_hex(&text("publicKey"), text("body").as_bytes(), &text("signature"));

@@ -1,6 +1,6 @@
 //! Three simulated sites, and the real server beside them.
 
-use super::Options;
+use super::{Host, Options};
 use crate::cli::output;
 use crate::clock::Clock;
 use crate::config::{Config, Env};
@@ -9,8 +9,10 @@ use anyhow::{Context, ensure};
 use base64::Engine;
 use hourbook_crypto::nonce;
 use hourbook_simulator::cloud::Cloud;
+use hourbook_simulator::forge;
 use hourbook_simulator::seed::{self, Size};
 use hourbook_simulator::site::Site;
+use hourbook_store::control::installations::{self, CLOSED};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,18 +47,27 @@ impl Stage {
     /// Fills the sites and starts the server.
     pub async fn build(options: &Options) -> anyhow::Result<Self> {
         let cloud = Cloud::start();
-        let sites = [("acme", 1, 200, 5000), ("bolt", 10, 40, 800), ("cosy", 100, 8, 60)].map(
-            |(name, part, users, issues)| {
+        // Name, part of the worklogs, people, issues. The last is for whoever wants to see both hosts.
+        let all = [("acme", 1, 200, 5000), ("bolt", 10, 40, 800), ("cosy", 100, 8, 60), ("dusk", 200, 8, 30)];
+        let shown = if options.host == Host::Both { all.len() } else { 3 };
+        let sites = all
+            .into_iter()
+            .take(shown)
+            .map(|(name, part, users, issues)| {
                 let site = Site::start(&cloud, &format!("demo-client-{name}"));
                 let size = Size { users, issues, worklogs: (options.worklogs / part).max(10) };
                 seed::fill(&site, options.seed, size);
+                let by_forge = options.host == Host::Forge || (options.host == Host::Both && users == 8);
+                site.state().by_forge = by_forge;
                 output::line(format!(
-                    "Jira site {name}: {} worklogs, {users} people, {issues} issues at {}",
-                    size.worklogs, site.base_url
+                    "Jira site {name} ({}): {} worklogs, {users} people, {issues} issues at {}",
+                    if by_forge { "Forge" } else { "Connect" },
+                    size.worklogs,
+                    site.base_url
                 ));
                 Shown { name, site }
-            },
-        );
+            })
+            .collect();
         let data_dir = std::env::temp_dir().join(format!("hourbook-demo-{}", std::process::id()));
         let public = std::net::TcpListener::bind("127.0.0.1:0")?;
         let ops = std::net::TcpListener::bind("127.0.0.1:0")?;
@@ -64,7 +75,7 @@ impl Stage {
         let clock = Clock::system();
         let running = server::start(config, clock.clone(), [public, ops]).await?;
         output::line(format!("Hourbook: http://{} (operator: http://{})", running.public, running.ops));
-        Ok(Self { sites: sites.into(), running, clock, cloud, data_dir })
+        Ok(Self { sites, running, clock, cloud, data_dir })
     }
 
     /// Address of the server.
@@ -121,6 +132,15 @@ impl Stage {
         Ok(())
     }
 
+    /// The tenant of a site.
+    pub async fn tenant_of(&self, site: &Site) -> anyhow::Result<String> {
+        let (client_key, cloud_id) = (site.client_key(), site.cloud_id());
+        let all = self.running.app.control.read(installations::all).await?;
+        let is_its = |key: &str| key == client_key || key.rsplit('/').next() == Some(&cloud_id);
+        let open = all.into_iter().find(|found| found.state != CLOSED && is_its(&found.client_key));
+        Ok(open.context("the site has Hourbook")?.tenant_id)
+    }
+
     /// Where the sync of a site stands, as its admin sees it.
     pub async fn sync_state(&self, site: &Site) -> anyhow::Result<serde_json::Value> {
         let (status, sync) = site.page_calls(&seed::account(0), "GET", "/api/v1/sync", None, None).await;
@@ -143,6 +163,11 @@ fn env(cloud: &Cloud, base_url: &str, data_dir: &std::path::Path) -> anyhow::Res
         ("HOURBOOK_MASTER_KEYS", format!("demo:{key}")),
         ("HOURBOOK_CONNECT_KEYS_URL", cloud.url.clone()),
         ("HOURBOOK_OAUTH_URL", cloud.url.clone()),
+        ("HOURBOOK_FORGE_APP_ID", forge::APP_ID.to_owned()),
+        ("HOURBOOK_FORGE_KEYS_URL", format!("{}/.well-known/jwks.json", cloud.url)),
+        ("HOURBOOK_FORGE_ORIGINS", "http://127.0.0.1:*".to_owned()),
+        ("HOURBOOK_FORGE_UNINSTALL_MINUTES", "0".to_owned()),
+        ("HOURBOOK_API_URL", cloud.url.clone()),
         // The bridge of the simulated Jira stands for Atlassian's.
         ("HOURBOOK_CONNECT_HOST_SCRIPT", format!("{}/all.js", cloud.url)),
         ("HOURBOOK_ALLOWED_SITES", "http://127.0.0.1:*".to_owned()),
