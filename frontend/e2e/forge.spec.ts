@@ -44,7 +44,7 @@ test("a report answers, keeps its state in Jira's address, and is a file", async
   await expect.poll(() => decodeURIComponent(page.url())).toContain("view=chart");
   for (const [format, begins] of [
     ["CSV", 0xef],
-    ["Excel", 0x50],
+    ["XLSX", 0x50],
   ] as const) {
     const downloading = page.waitForEvent("download");
     await app.getByRole("button", { name: "Export" }).click();
@@ -65,7 +65,7 @@ test("JQL and what is restricted are asked for as the person", async ({ world })
 
 test("an admin's page tells where the sync stands", async ({ world }) => {
   await world.open(world.site.admin);
-  await expect(world.app.getByRole("heading", { name: "Hourbook administration" })).toBeVisible();
+  await expect(world.app.getByRole("heading", { name: "Hourbook" })).toBeVisible();
   await world.app.getByRole("tab", { name: "Privacy" }).click();
   await expect(
     world.app.getByText("worklogs.account_id").or(world.app.getByText("account_id").first()).first(),

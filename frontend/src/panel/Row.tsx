@@ -93,7 +93,9 @@ export function Row({ item, model, accountId, zone, announce, onCopy }: Props) {
             {mayEdit && (
               <IconButton icon="edit" label={t.panel.edit} data-edit onClick={() => setEditing(true)} />
             )}
-            <IconButton icon="copy" label={t.panel.copy} onClick={() => onCopy(worklog)} />
+            {model.rights?.log !== false && (
+              <IconButton icon="copy" label={t.panel.copy} onClick={() => onCopy(worklog)} />
+            )}
             {mayDelete && (
               <IconButton
                 icon="trash"

@@ -46,7 +46,7 @@ export function ExportMenu({ api, host, definition }: Props) {
         body: JSON.stringify({ definition, format, bom: format === "csv" }),
         signal,
       });
-      await download(host, request, `hourbook.${format}`);
+      await download(host, request, `hourbook.${format}`, format === "csv");
       announce(t.exports.done);
     } catch (problem) {
       if (!signal.aborted) setError(problem);
