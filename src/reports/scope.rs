@@ -24,6 +24,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::HashSet;
 use std::sync::Arc;
 
+/// Issues that JQL found: to be included, and to be excluded.
+type FoundByJql = (Option<Arc<HashSet<i64>>>, Option<Arc<HashSet<i64>>>);
+
 const DAY: i64 = 86_400;
 
 /// How a question is asked.
@@ -79,7 +82,7 @@ pub struct Scope {
     /// Restricted worklogs that the viewer may see, among those that were touched.
     pub restricted: FxHashSet<i64>,
     /// What JQL found: included and excluded.
-    pub jql: (Option<Arc<HashSet<i64>>>, Option<Arc<HashSet<i64>>>),
+    pub jql: FoundByJql,
     /// The viewer's account, if it has worklogs.
     pub viewer: Option<u32>,
 }
@@ -93,7 +96,7 @@ struct Draft {
     accounts: Vec<bool>,
     tagsets: Vec<bool>,
     touched: Touched,
-    jql: (Option<Arc<HashSet<i64>>>, Option<Arc<HashSet<i64>>>),
+    jql: FoundByJql,
     /// The days, a day more at both ends where authors have zones of their own.
     around: Clock,
 }
@@ -330,11 +333,7 @@ fn touch(
 }
 
 /// Slots that pass filters on ids alone, if there are such; one's own on hidden issues are found without.
-fn slots_by_id(
-    snapshot: &Snapshot,
-    checked: &Checked,
-    jql: &(Option<Arc<HashSet<i64>>>, Option<Arc<HashSet<i64>>>),
-) -> Option<Vec<bool>> {
+fn slots_by_id(snapshot: &Snapshot, checked: &Checked, jql: &FoundByJql) -> Option<Vec<bool>> {
     let (include, _) = &checked.issues;
     if include.is_empty() && jql.0.is_none() {
         return None;

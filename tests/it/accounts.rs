@@ -1,6 +1,6 @@
 //! Personal data: the weekly report of account ids, and accounts that their owners closed.
 
-use crate::support::{ANA, APP_KEY, BEN, CLEO, World, eventually};
+use crate::support::{ANA, BEN, CLEO, World, eventually};
 use hourbook::jobs::Kind;
 use hourbook_simulator::people::Work;
 use hourbook_simulator::site::Site;

@@ -425,8 +425,7 @@ impl World {
     /// The checks at the end of every test.
     pub async fn end(mut self) {
         for site in [&self.site, &self.other] {
-            let installed = site.state().installation.is_some() || site.state().forge.is_some();
-            if installed {
+            if site.has_app() {
                 self.settle(site).await;
                 self.equal(site).await;
             }

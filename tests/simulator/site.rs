@@ -114,6 +114,12 @@ impl Site {
         self.state().installation.clone().expect("the app is installed")
     }
 
+    /// Whether the app is installed, by whichever host.
+    pub fn has_app(&self) -> bool {
+        let state = self.state();
+        state.installation.is_some() || state.forge.is_some()
+    }
+
     /// Where Jira shows a page of the app, by its module.
     pub fn app_page_url(&self, module: &str) -> String {
         let path = if self.state().forge.is_some() {

@@ -64,7 +64,7 @@ pub async fn run(stage: &Stage, seed: u64) -> anyhow::Result<()> {
 
 /// Every installed site's copy equals its Jira.
 async fn equal(checks: &mut Checks, stage: &Stage, when: &str) -> anyhow::Result<()> {
-    for shown in stage.sites.iter().filter(|shown| shown.site.state().installation.is_some()) {
+    for shown in stage.sites.iter().filter(|shown| shown.site.has_app()) {
         let found = compare(&shown.site).await?;
         checks.check(
             found.differing == 0,

@@ -78,7 +78,7 @@ async fn events_of_both_hosts_count_once() {
         .as_array()
         .unwrap()
         .iter()
-        .filter(|item| item["id"] == id.to_string())
+        .filter(|item| item["id"].as_str() == Some(id.to_string().as_str()))
         .map(|item| item["timeSpentSeconds"].as_i64().unwrap())
         .collect();
     assert_eq!(times, [720]);
