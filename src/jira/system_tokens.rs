@@ -13,6 +13,8 @@ use std::fmt;
 const MARGIN_MS: i64 = 30_000;
 /// How long a token is taken to hold that does not say so, ms.
 const UNTOLD_MS: i64 = 3_600_000;
+/// How long a token holds at most, ms: one that says more is not believed.
+const LONGEST_MS: i64 = 5 * 3_600_000;
 /// Longest token that is kept.
 const LONGEST: usize = 16 * 1024;
 
@@ -41,7 +43,7 @@ impl SystemToken {
         let plain = (1..=LONGEST).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
         let payload = text.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
         let end = payload.and_then(|json| serde_json::from_slice::<End>(&json).ok());
-        let until = end.map_or(now + UNTOLD_MS, |end| end.exp.saturating_mul(1000));
+        let until = end.map_or(now + UNTOLD_MS, |end| end.exp.saturating_mul(1000).min(now + LONGEST_MS));
         plain.then(|| Self { token: SecretString::from(text.to_owned()), until })
     }
 

@@ -122,7 +122,8 @@ async fn a_closed_account_leaves_its_totals() {
             shared.text
         );
         assert!(!shared.text.contains(CLEO) && shared.text.contains(pseudonym.as_str()), "{}", shared.text);
-        let query = json!({ "range": { "first": "2026-01-01", "last": "2026-12-31" }, "rows": ["user"], "names": true });
+        let range = json!({ "first": "2026-01-01", "last": "2027-12-31" });
+        let query = json!({ "definition": { "range": range, "rows": ["user"] }, "names": true });
         let asked = world.as_user(ANA).post("/api/v1/reports/query", &query).await;
         assert_eq!(asked.status, 200, "{}", asked.text);
         assert!(asked.text.contains(pseudonym.as_str()), "it has a row of its own: {}", asked.text);

@@ -36,7 +36,6 @@ impl Site {
             let token = self.invocation_token("hourbook-panel", Some(account_id));
             let headers = vec![
                 ("Authorization", format!("Bearer {token}")),
-                ("x-forge-oauth-system", self.system_token()),
                 ("x-forge-oauth-user", self.user_token(account_id)),
             ];
             return Some(PageProof { api: format!("{}/forge", app.app_url), headers });

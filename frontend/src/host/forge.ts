@@ -8,8 +8,8 @@ import { type Host, type View, knownZone, languageTag } from "./host";
 const REMOTE = "hourbook";
 /** Where our server takes calls of Forge. */
 const BELOW = "/forge";
-/** Answers to a call that was made straight, and has to be made in the way that brings Jira's tokens. */
-const NEEDS_TOKENS = ["user_token_missing", "system_token_missing"];
+/** What a call is answered that was made straight, and has to be made in the way that brings the person's own token. */
+const NEEDS_TOKEN = "user_token_missing";
 const VIEWS: Record<string, View> = {
   "hourbook-panel": "panel",
   "hourbook-reports": "reports",
@@ -42,7 +42,7 @@ export async function forge(): Promise<Host> {
       // What is written is Jira's and the person's own, which needs a token of theirs.
       if (WRITES.some((path) => path.test(call.path)) && call.method !== "GET") return throughForge(call);
       const answer = await straight(call);
-      return (await needsTokens(answer)) ? throughForge(call) : answer;
+      return (await needsToken(answer)) ? throughForge(call) : answer;
     },
     jira: async <T>(path: string) => {
       const response = await requestJira(path, { headers: { accept: "application/json" } });
@@ -80,21 +80,21 @@ async function read(request: Request): Promise<Call> {
   };
 }
 
-/** From the browser to our server: quick, of any size and kind, and without Jira's tokens. */
+/** From the browser to our server: quick, of any size and kind, and without a token of Jira's. */
 async function straight({ body, ...call }: Call): Promise<Response> {
   return requestRemote(REMOTE, { ...call, ...(body && { body }) });
 }
 
-async function needsTokens(answer: Response): Promise<boolean> {
-  if (answer.status !== 403 && answer.status !== 503) return false;
+async function needsToken(answer: Response): Promise<boolean> {
+  if (answer.status !== 403) return false;
   const told = (await answer
     .clone()
     .json()
     .catch(() => null)) as { code?: string } | null;
-  return NEEDS_TOKENS.includes(told?.code ?? "");
+  return told?.code === NEEDS_TOKEN;
 }
 
-/** Through Forge's servers, which add the tokens that Jira's API takes: JSON of five megabytes at most. */
+/** Through Forge's servers, which add the person's token for Jira's API: JSON of five megabytes at most. */
 async function throughForge({ body, ...call }: Call): Promise<Response> {
   const answer = await invokeRemote({ ...call, ...(body && { body: JSON.parse(body) as unknown }) });
   const headers = Object.entries(answer.headers).map(([name, value]): [string, string] => [

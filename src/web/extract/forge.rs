@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use std::future::{Ready, ready};
 use std::sync::Arc;
 
-/// Forge's token for acting as the app.
+/// Forge's token for acting as the app, in calls of triggers.
 const SYSTEM_TOKEN: &str = "x-forge-oauth-system";
 /// Forge's token for acting as the person whose request it is.
 const USER_TOKEN: &str = "x-forge-oauth-user";
@@ -71,7 +71,12 @@ async fn prove(request: &HttpRequest, kind: TokenKind) -> AppResult<ForgeCaller>
     };
     let proof = invocation::verify(&token, keys, &expected, app.clock.now_secs()).await;
     let invocation = proof.map_err(refused)?;
-    let system = header(request, SYSTEM_TOKEN).and_then(|text| SystemToken::read(text, app.clock.now_ms()));
+    // A page's token can be read from a browser, and with it anything be sent: the app's own token is taken from triggers
+    // alone, which Forge calls from its servers.
+    let system = match kind {
+        TokenKind::Invocation => None,
+        _ => header(request, SYSTEM_TOKEN).and_then(|text| SystemToken::read(text, app.clock.now_ms())),
+    };
     let tenant = match forge::heard(&app, &invocation, system).await? {
         Heard::Tenant(tenant) => {
             tracing::Span::current().record("tenant.id", &tenant.id);

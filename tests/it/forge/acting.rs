@@ -29,6 +29,27 @@ async fn a_write_uses_the_token_of_its_request() {
     world.end().await;
 }
 
+/// A page's token can be read from a browser, and with it anything be sent: what calls itself the app's own token there
+/// is not believed, and one that would hold for ever is believed from nobody.
+#[tokio::test]
+async fn a_page_brings_no_token_of_the_app() {
+    use base64::Engine;
+    let world = installed().await;
+    let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(r#"{"exp":99999999999}"#);
+    let made_up = format!("canarytoken-made-up.{payload}.x");
+    let page = world.site.invocation_token("hourbook-panel", Some(BEN));
+    let headers = [("Authorization", format!("Bearer {page}")), ("x-forge-oauth-system", made_up)];
+    assert_eq!(send(&world, "GET", "/forge/api/v1/me", None, &headers).await.status, 200);
+    world.sync(&world.site, "incremental").await;
+    assert_eq!(world.site.state().unauthorised, Vec::<String>::new(), "nothing was called with it");
+    let tenant = world.tenant_id(&world.site).await;
+    let until = world.running().app.jira.system_tokens.until(&tenant).unwrap();
+    assert!(until < world.clock.now_ms() + 5 * 3_600_000, "{until}");
+    let long = hourbook::jira::system_tokens::SystemToken::read(&headers[1].1, 1_000).unwrap();
+    assert_eq!(long.until, 1_000 + 5 * 3_600_000);
+    world.end().await;
+}
+
 /// A person's token is nobody's afterwards: it is neither stored nor used by what goes on behind requests.
 #[tokio::test]
 async fn nobody_acts_as_a_person_later_on() {

@@ -58,13 +58,17 @@ fn every_address_of_the_manifest_is_one_of_the_server() {
         let key = text(endpoint, "key");
         assert!(key.len() <= LONGEST_KEY, "{key}");
         assert_eq!(text(endpoint, "remote"), text(remotes[0], "key"));
-        assert_eq!(endpoint["auth"]["appSystemToken"]["enabled"], true, "{key}: every call brings a token");
         let Some(path) = endpoint["route"]["path"].as_str() else {
             // Of pages: each call names its own path.
             assert_eq!(endpoint["auth"]["appUserToken"]["enabled"], true, "writes are the person's own");
+            assert!(
+                endpoint["auth"]["appSystemToken"].is_null(),
+                "{key}: a page brings nothing of the app's"
+            );
             kinds.insert(key, TokenKind::Invocation);
             continue;
         };
+        assert_eq!(endpoint["auth"]["appSystemToken"]["enabled"], true, "{key}: every call brings a token");
         assert!(endpoint["auth"]["appUserToken"].is_null(), "{key}: nobody's person");
         let route = table.iter().find(|route| route.method == "POST" && route.path == path);
         kinds.insert(key, route.unwrap_or_else(|| panic!("{path} is no route")).token);

@@ -68,7 +68,6 @@ impl Client<'_> {
         let token = self.site.invocation_token("hourbook-panel", Some(&self.account));
         let headers = vec![
             ("Authorization", format!("Bearer {token}")),
-            ("x-forge-oauth-system", self.site.system_token()),
             ("x-forge-oauth-user", self.site.user_token(&self.account)),
         ];
         (format!("/forge{path}"), headers)

@@ -1,5 +1,5 @@
 //! How Forge shows an app's pages: from an origin of its own, with its half of the bridge put in, in a sandboxed frame; and
-//! the server behind `invokeRemote`, which adds the tokens that Jira's API takes.
+//! the server behind `invokeRemote`, which adds the person's token for Jira's API.
 
 use super::{Viewer, escape};
 use crate::cloud::Cloud;
@@ -113,7 +113,6 @@ pub(super) async fn invoke(
         .request(method, format!("{}{}", app.app_url, call.path))
         .timeout(WITHIN)
         .bearer_auth(site.invocation_token(&call.module, Some(&account)))
-        .header("x-forge-oauth-system", site.system_token())
         .header("x-forge-oauth-user", site.user_token(&account));
     for (name, value) in &call.headers {
         outgoing = outgoing.header(name, value.as_str().unwrap_or_default());
