@@ -1,8 +1,10 @@
 //! The accounts that a tenant's data is kept under: reported to Atlassian week by week, and forgotten when their owners
 //! close them. Totals stay; the id that names a person does not.
 
+use crate::alarm::{self, Alarm};
 use crate::app::App;
 use crate::jira::accounts::{REPORT_MAX, Status};
+use crate::jira::error::JiraError;
 use crate::jira::meter::Class;
 use crate::reports::saved;
 use crate::tenants::Tenant;
@@ -55,8 +57,20 @@ async fn turns(app: &App, ids: Vec<String>, since: i64) -> anyhow::Result<(Vec<(
 }
 
 async fn report(app: &App, tenant: &Tenant, db: &TenantDb, due: Vec<(String, i64)>) -> anyhow::Result<()> {
-    let answer = app.jira.as_app(&tenant.site, Class::Incremental).report_accounts(&due).await?;
     let now = app.clock.now_ms();
+    let answer = match app.jira.as_app(&tenant.site, Class::Incremental).report_accounts(&due).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            // Their turn comes again at once, for whoever tries next.
+            app.control
+                .write(move |conn| {
+                    due.iter()
+                        .try_for_each(|(id, since)| register::reported(conn, &digest(id), now, *since, false))
+                })
+                .await?;
+            return refused(app, tenant, error);
+        }
+    };
     let next_at = now + answer.cycle_ms;
     let with = |status: Status| {
         let such = answer.accounts.iter().filter(move |account| account.status == status);
@@ -88,9 +102,24 @@ async fn report(app: &App, tenant: &Tenant, db: &TenantDb, due: Vec<(String, i64
     Ok(())
 }
 
+/// What a refusal of the gateway means: nothing about the site, whose own refusals suspend a tenant.
+fn refused(app: &App, tenant: &Tenant, error: JiraError) -> anyhow::Result<()> {
+    match error {
+        JiraError::Unauthorized
+        | JiraError::Forbidden(_)
+        | JiraError::NotFound(_)
+        | JiraError::BadRequest(_) => {
+            alarm::raise(app, Alarm::Accounts, &tenant.id, &error.to_string());
+            anyhow::bail!("Atlassian does not take the report of accounts: {error}")
+        }
+        error => Err(error.into()),
+    }
+}
+
 /// Puts pseudonyms in the place of closed accounts.
 async fn forget(app: &App, tenant: &Tenant, db: &TenantDb, closed: Vec<String>) -> anyhow::Result<()> {
     let now = app.clock.now_ms();
+    let any = !closed.is_empty();
     for account_id in closed {
         app.permissions.forget(&tenant.id);
         db.write(move |db| {
@@ -101,6 +130,10 @@ async fn forget(app: &App, tenant: &Tenant, db: &TenantDb, closed: Vec<String>) 
         })
         .await?;
         app.facts.all_changed(&tenant.id);
+    }
+    if any {
+        // Pages from before still have the id in them.
+        db.scrub(accounts::TABLES).await?;
     }
     Ok(())
 }

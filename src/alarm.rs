@@ -15,12 +15,14 @@ pub enum Alarm {
     BackupOld,
     /// A wipe does not end.
     WipeOpen,
+    /// Atlassian does not take the report of a tenant's accounts.
+    Accounts,
 }
 
 impl Alarm {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Refused, Self::Superseded, Self::ClockSkew, Self::BackupOld, Self::WipeOpen];
+    pub const ALL: [Self; 6] =
+        [Self::Refused, Self::Superseded, Self::ClockSkew, Self::BackupOld, Self::WipeOpen, Self::Accounts];
 
     /// Its name in logs and metrics.
     pub fn name(self) -> &'static str {
@@ -30,6 +32,7 @@ impl Alarm {
             Self::ClockSkew => "clock_skew",
             Self::BackupOld => "backup_old",
             Self::WipeOpen => "wipe_open",
+            Self::Accounts => "accounts",
         }
     }
 }

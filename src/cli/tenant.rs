@@ -13,7 +13,7 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use hourbook_store::conn::Db;
 use hourbook_store::control::installations::{self, CLOSED, Installation};
-use hourbook_store::control::{jobs, placements, receipts};
+use hourbook_store::control::{forge, jobs, licences, placements, receipts};
 use hourbook_store::tenant;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
@@ -303,6 +303,7 @@ async fn show(service: &Service, found: &Installation) -> anyhow::Result<()> {
         let since = time::rfc3339(held.since);
         rows.push(vec!["held back".into(), format!("{} since {since}: {}", held.kind, held.reason)]);
     }
+    rows.extend(hosts(service, found).await?);
     let id = found.tenant_id.clone();
     for job in service.control.read(move |conn| jobs::open_of_tenant(conn, &id)).await? {
         let error = job.error.map(|error| format!(": {error}")).unwrap_or_default();
@@ -314,4 +315,33 @@ async fn show(service: &Service, found: &Installation) -> anyhow::Result<()> {
     }
     output::table(&rows);
     Ok(())
+}
+
+/// By which hosts a tenant came, and what they say of its licence.
+async fn hosts(service: &Service, found: &Installation) -> anyhow::Result<Vec<Vec<String>>> {
+    let mut rows = Vec::new();
+    if found.shared_secret.is_some() {
+        rows.push(vec!["host".into(), format!("Connect, clientKey {}", found.client_key)]);
+    }
+    let id = found.tenant_id.clone();
+    let (forge, licence) = service
+        .control
+        .read(move |conn| Ok((forge::of_tenant(conn, &id)?, licences::find(conn, &id)?)))
+        .await?;
+    for one in forge {
+        let since = time::rfc3339(one.state_since);
+        rows.push(vec![
+            "host".into(),
+            format!(
+                "Forge {} {}, {} since {since}, version {}",
+                one.environment, one.installation_id, one.state, one.app_version
+            ),
+        ]);
+    }
+    if let Some(licence) = licence {
+        let kind = if licence.evaluation { " (trial)" } else { "" };
+        let ends = licence.ends_at.map(|at| format!(", ends {}", time::rfc3339(at))).unwrap_or_default();
+        rows.push(vec!["licence".into(), format!("{}{kind}{ends}", licence.state)]);
+    }
+    Ok(rows)
 }

@@ -332,7 +332,15 @@ impl SiteClient {
         if status == StatusCode::UNAUTHORIZED && off.abs() >= SAME_TIME_MS {
             return Ok(Tried::WrongTime);
         }
-        if status == StatusCode::UNAUTHORIZED {
+        // It ran out on its way, which says nothing about the site.
+        if let Way::System(_, token) = way
+            && status == StatusCode::UNAUTHORIZED
+            && !token.holds(self.jira.clock.now_ms())
+        {
+            return Ok(Tried::Failed(JiraError::NoSystemToken));
+        }
+        // What the gateway itself refuses says nothing about the site.
+        if status == StatusCode::UNAUTHORIZED && !call.of_cloud {
             self.forget_token(way);
         }
         Ok(self.judge(call, status, &headers, body))

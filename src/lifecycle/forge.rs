@@ -120,12 +120,14 @@ async fn find(app: &App, call: &Invocation, token: Option<&SystemToken>) -> AppR
             app.control.write(move |conn| forge::heard(conn, &id, &version, now)).await?;
             known.tenant_id
         }
-        Some(known) if known.state == SILENT => {
-            if !speaks_again(app, &known).await? {
-                return Ok(None);
-            }
-            known.tenant_id
-        }
+        Some(known) if known.state == SILENT => match speaks_again(app, &known).await? {
+            Again::Same => known.tenant_id,
+            Again::Anew => match adopt::adopt(app, call, token).await? {
+                Some(tenant_id) => tenant_id,
+                None => return Ok(None),
+            },
+            Again::Replaced => return Ok(None),
+        },
         Some(_) => return Ok(None),
     };
     let tenant = app.tenants.by_id(&tenant_id).await?;
@@ -135,24 +137,41 @@ async fn find(app: &App, call: &Invocation, token: Option<&SystemToken>) -> AppR
     Ok(tenant)
 }
 
-/// An installation that was taken to be gone is not: everything is compared. False if another took its place.
-async fn speaks_again(app: &App, known: &ForgeInstallation) -> AppResult<bool> {
+/// What an installation is that was taken to be gone and speaks again.
+enum Again {
+    /// What it was: everything is compared.
+    Same,
+    /// A fresh one: its tenant was wiped meanwhile.
+    Anew,
+    /// A former one.
+    Replaced,
+}
+
+async fn speaks_again(app: &App, known: &ForgeInstallation) -> AppResult<Again> {
     let (id, tenant_id, now) = (known.installation_id.clone(), known.tenant_id.clone(), app.clock.now_ms());
     let found = app.control.write(move |conn| {
-        let Some(tenant) = installations::find(conn, &tenant_id)? else { return Ok(None) };
-        if tenant.state == installations::CLOSED || forge::current_of(conn, &tenant_id)?.is_some() {
-            return Ok(None);
+        let tenant = installations::find(conn, &tenant_id)?;
+        let Some(tenant) = tenant.filter(|tenant| tenant.state != installations::CLOSED) else {
+            forge::forget(conn, &id)?;
+            return Ok(Err(Again::Anew));
+        };
+        if forge::current_of(conn, &tenant_id)?.is_some() {
+            return Ok(Err(Again::Replaced));
         }
         forge::change(conn, &id, SILENT, CURRENT, now)?;
         forge::heard(conn, &id, "", now)?;
         back(conn, &tenant_id, &tenant.client_key, now)?;
-        Ok(Some((tenant_id, tenant.client_key)))
+        Ok(Ok((tenant_id, tenant.client_key)))
     });
-    let Some((tenant_id, client_key)) = found.await? else { return Ok(false) };
-    app.forget_memory(&tenant_id, &client_key);
-    tracing::info!(tenant.id = tenant_id, "an installation that was silent speaks again");
-    app.wake.now();
-    Ok(true)
+    match found.await? {
+        Ok((tenant_id, client_key)) => {
+            app.forget_memory(&tenant_id, &client_key);
+            tracing::info!(tenant.id = tenant_id, "an installation that was silent speaks again");
+            app.wake.now();
+            Ok(Again::Same)
+        }
+        Err(otherwise) => Ok(otherwise),
+    }
 }
 
 /// A tenant is in use again, whatever kept it: whoever was away may have missed anything.
@@ -172,11 +191,14 @@ fn back(conn: &mut Conn, tenant_id: &str, client_key: &str, now: i64) -> Result<
 /// When the control database fails.
 pub async fn leaving(app: &App, tenant: &Tenant, call: &Invocation) -> AppResult<()> {
     let (id, tenant_id, now) = (call.installation_id.clone(), tenant.id.clone(), app.clock.now_ms());
-    let (client_key, goes_on) = (tenant.client_key.clone(), tenant.site.connect.is_some());
+    let client_key = tenant.client_key.clone();
     let changed = app.control.write(move |conn| {
+        // Asked for here: Connect may be leaving too.
+        let found = installations::find(conn, &tenant_id)?;
+        let goes_on = found.is_some_and(|found| found.shared_secret.is_some());
         let to = if goes_on { UNINSTALLED } else { LEAVING };
         if !forge::change(conn, &id, CURRENT, to, now)? {
-            return Ok(false);
+            return Ok(None);
         }
         if goes_on {
             notices::post(conn, What::Changed, &tenant_id, &client_key, now)?;
@@ -184,9 +206,9 @@ pub async fn leaving(app: &App, tenant: &Tenant, call: &Invocation) -> AppResult
             installations::leave(conn, &tenant_id, now)?;
             notices::post(conn, What::Gone, &tenant_id, &client_key, now)?;
         }
-        Ok(true)
+        Ok(Some(goes_on))
     });
-    if changed.await? {
+    if let Some(goes_on) = changed.await? {
         app.forge_links.0.invalidate(&call.installation_id);
         app.forget(&tenant.id, &tenant.client_key);
         app.control.scrub(&["forge_installations"]).await?;

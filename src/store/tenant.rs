@@ -207,6 +207,11 @@ impl TenantDb {
         self.open.db.write(move |conn| this.run_fenced(conn, work)).await
     }
 
+    /// Sees to it that nothing is left in the files of what was replaced or deleted in these tables.
+    pub async fn scrub(&self, tables: &'static [&'static str]) -> Result<()> {
+        self.open.db.scrub(tables).await
+    }
+
     /// [`TenantDb::write`] for code that is on a blocking thread already.
     ///
     /// # Errors

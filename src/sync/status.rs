@@ -257,7 +257,10 @@ fn state(
         );
     }
     let waits = JiraError::NoSystemToken.to_string();
-    if open_jobs.iter().any(|job| job.error.as_ref().is_some_and(|error| error.contains(&waits))) {
+    // One that gave way to its twin has failed, and waits for nothing.
+    let waits =
+        |job: &Job| job.state == "queued" && job.error.as_ref().is_some_and(|error| error.contains(&waits));
+    if open_jobs.iter().any(waits) {
         return ("paused", Some(WAITS_FOR_TOKEN.into()));
     }
     let newest = own.runs.first();

@@ -186,6 +186,24 @@ async fn an_updated_account_is_brought_up_to_date() {
     world.end().await;
 }
 
+/// A report that is refused is an operator's affair, and no reason to suspend the site.
+#[tokio::test]
+async fn a_refused_report_suspends_nobody() {
+    for by_forge in [false, true] {
+        let world = world(by_forge).await;
+        world.advance(Duration::from_secs(16 * 60));
+        world.settle(&world.site).await;
+        world.cloud.accounts.lock().fail = vec![401];
+        world.run_job_unsettled(&world.site, Kind::Accounts, "").await;
+        assert_eq!(world.cloud.accounts.lock().reported.len(), 3, "tried again at once");
+        assert_eq!(world.as_user(ANA).get("/api/v1/sync").await.json["state"], "idle");
+        let metrics = format!("http://{}/metrics", world.running().ops);
+        let metrics = world.http.get(metrics).send().await.unwrap().text().await.unwrap();
+        assert!(metrics.contains("hourbook_alarms_total{alarm=\"accounts\"} 1"), "{metrics}");
+        world.end().await;
+    }
+}
+
 /// What Atlassian does not take is reported again, and nothing of it is lost or doubled.
 #[tokio::test]
 async fn a_report_that_fails_comes_again() {

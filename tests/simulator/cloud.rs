@@ -7,7 +7,7 @@ use crate::rest;
 use crate::site::Site;
 use crate::tokens;
 use actix_web::http::StatusCode;
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpRequest, HttpResponse, HttpResponseBuilder, HttpServer, web};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::Mutex;
@@ -225,7 +225,7 @@ async fn key_set(cloud: web::Data<Cloud>) -> HttpResponse {
 async fn gateway(cloud: web::Data<Cloud>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
     let cloud_id = request.match_info().query("cloud").to_owned();
     let site = cloud.sites.lock().values().find(|site| site.cloud_id() == cloud_id).cloned();
-    let Some(site) = site else { return HttpResponse::NotFound().finish() };
+    let Some(site) = site else { return dated(&cloud, StatusCode::NOT_FOUND).finish() };
     let path = request.path().split_once(&cloud_id).map_or("", |(_, path)| path).to_owned();
     rest::serve(&request, &path, body, &site, rest::Door::Gateway).await
 }
@@ -242,6 +242,13 @@ struct Account {
     updated_at: String,
 }
 
+/// An answer by Atlassian's clock.
+fn dated(cloud: &Cloud, status: StatusCode) -> HttpResponseBuilder {
+    let mut response = HttpResponse::build(status);
+    response.insert_header(("Date", cloud.clock.http_date()));
+    response
+}
+
 async fn report_accounts(
     cloud: web::Data<Cloud>,
     request: HttpRequest,
@@ -256,12 +263,12 @@ async fn report_accounts(
         _ => false,
     });
     if !known {
-        return HttpResponse::Unauthorized().finish();
+        return dated(&cloud, StatusCode::UNAUTHORIZED).finish();
     }
     let mut accounts = cloud.accounts.lock();
     if let Some(status) = accounts.fail.pop() {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        return HttpResponse::build(status).insert_header(("Retry-After", "1")).finish();
+        return dated(&cloud, status).insert_header(("Retry-After", "1")).finish();
     }
     if report.accounts.is_empty() || report.accounts.len() > 90 {
         return HttpResponse::BadRequest()
@@ -279,7 +286,7 @@ async fn report_accounts(
         accounts.reported.push(ReportedAccount { account_id, updated_at, at });
     }
     let status = if told.is_empty() { StatusCode::NO_CONTENT } else { StatusCode::OK };
-    let mut response = HttpResponse::build(status);
+    let mut response = dated(&cloud, status);
     if let Some(cycle) = &accounts.cycle {
         response.insert_header(("Cycle-Period", cycle.clone()));
     }

@@ -572,6 +572,7 @@ const de: Texts = {
         "sync.reconcile": "Vergleich gestartet",
         "report.delete": "Geteilten Bericht gelöscht",
         "privacy.export": "Alles exportiert",
+        "account.closed": "Jemanden vergessen, der sein Konto geschlossen hat",
         recheck: "Jira noch einmal nach dem gefragt, was es nicht lieferte",
       },
     },

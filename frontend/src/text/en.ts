@@ -540,6 +540,7 @@ const en = {
         "sync.reconcile": "Started a comparison",
         "report.delete": "Deleted a shared report",
         "privacy.export": "Exported everything",
+        "account.closed": "Forgot somebody who closed their account",
         recheck: "Asked Jira again for what it did not return",
       } as Record<string, string | undefined>,
     },

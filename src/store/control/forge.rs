@@ -154,10 +154,11 @@ pub fn change(conn: &mut Conn, installation_id: &str, from: &str, to: &str, now:
     Ok(changed == 1)
 }
 
-/// Its tenant is closed: no installation of it is in use any more.
+/// Its tenant is closed: no installation of it is in use any more. One that was silent may yet turn out to be there, and
+/// begins anew then.
 pub fn end_all(conn: &mut Conn, tenant_id: &str, now: i64) -> Result<()> {
     let nothing: Option<Vec<u8>> = None;
-    let open = f::state.eq_any([CURRENT, LEAVING, SILENT]);
+    let open = f::state.eq_any([CURRENT, LEAVING]);
     on!(conn, |c| diesel::update(f::forge_installations.filter(f::tenant_id.eq(tenant_id).and(open)))
         .set((
             f::state.eq(UNINSTALLED),
@@ -166,6 +167,12 @@ pub fn end_all(conn: &mut Conn, tenant_id: &str, now: i64) -> Result<()> {
             f::system_token_until.eq(None::<i64>),
         ))
         .execute(c))?;
+    Ok(())
+}
+
+/// Forgets one installation: should it speak, it is a new one.
+pub fn forget(conn: &mut Conn, installation_id: &str) -> Result<()> {
+    on!(conn, |c| diesel::delete(f::forge_installations.find(installation_id)).execute(c))?;
     Ok(())
 }
 

@@ -13,6 +13,9 @@ use diesel::prelude::*;
 use hourbook_crypto::tenant::PSEUDONYM;
 use std::collections::{BTreeSet, HashSet};
 
+/// Tables that have account ids.
+pub const TABLES: &[&str] = &["worklogs", "audit", "saved_reports", "write_intents"];
+
 /// Every account id that is held, pseudonyms aside.
 pub fn held(db: &mut TenantConn<'_>) -> Result<BTreeSet<String>> {
     let workers: Vec<String> = on!(db.conn, |c| w::worklogs.select(w::account_id).distinct().load(c))?;

@@ -229,6 +229,24 @@ async fn silence_is_taken_for_an_end_but_not_at_once() {
     world.end().await;
 }
 
+/// A site that was out of reach for longer than that, and is back with the same installation, begins anew.
+#[tokio::test]
+async fn an_installation_that_outlives_its_silence_begins_anew() {
+    let world = installed().await;
+    let tenant = world.tenant_id(&world.site).await;
+    world.site.state().habits.stopped = true;
+    world.advance(DAY * 4);
+    hourbook::jobs::schedule::tidy(&world.running().app).await;
+    world.advance(DAY * 31);
+    database_goes(&world, &tenant).await;
+    world.site.state().habits.stopped = false;
+    assert_eq!(world.site.trigger("hourbook-minutes").await, 204);
+    world.settle(&world.site).await;
+    assert_ne!(world.tenant_id(&world.site).await, tenant);
+    world.equal(&world.site).await;
+    world.end().await;
+}
+
 /// Right after an installation Jira refuses the app's token for minutes: that is no end.
 #[tokio::test]
 async fn a_fresh_installation_that_is_refused_is_given_time() {
