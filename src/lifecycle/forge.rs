@@ -87,7 +87,18 @@ pub async fn has_site(app: &App, base_url: &str) -> AppResult<bool> {
 /// # Errors
 /// When a database fails, or where it cannot be known yet which tenant it is: then the call is worth another try.
 pub async fn heard(app: &App, call: &Invocation, token: Option<SystemToken>) -> AppResult<Heard> {
-    let Some(tenant) = find(app, call, token.as_ref()).await? else { return Ok(Heard::Ended) };
+    let Some(mut tenant) = find(app, call, token.as_ref()).await? else { return Ok(Heard::Ended) };
+    if let Some(url) = adopt::newly_told(app, call, &tenant) {
+        let (id, key, now) = (tenant.id.clone(), tenant.client_key.clone(), app.clock.now_ms());
+        app.control
+            .write(move |conn| {
+                installations::moved_to(conn, &id, &url)?;
+                notices::post(conn, What::Changed, &id, &key, now)
+            })
+            .await?;
+        app.tenants.forget(&tenant.client_key);
+        tenant = app.tenants.by_id(&tenant.id).await?.unwrap_or(tenant);
+    }
     if let Some(token) = token {
         tokens::take(app, &tenant, call, token).await?;
     }
@@ -120,7 +131,7 @@ async fn find(app: &App, call: &Invocation, token: Option<&SystemToken>) -> AppR
             app.control.write(move |conn| forge::heard(conn, &id, &version, now)).await?;
             known.tenant_id
         }
-        Some(known) if known.state == SILENT => match speaks_again(app, &known).await? {
+        Some(known) if known.state == SILENT => match speaks_again(app, &known, call).await? {
             Again::Same => known.tenant_id,
             Again::Anew => match adopt::adopt(app, call, token).await? {
                 Some(tenant_id) => tenant_id,
@@ -147,7 +158,8 @@ enum Again {
     Replaced,
 }
 
-async fn speaks_again(app: &App, known: &ForgeInstallation) -> AppResult<Again> {
+async fn speaks_again(app: &App, known: &ForgeInstallation, call: &Invocation) -> AppResult<Again> {
+    let version = call.app_version.clone();
     let (id, tenant_id, now) = (known.installation_id.clone(), known.tenant_id.clone(), app.clock.now_ms());
     let found = app.control.write(move |conn| {
         let tenant = installations::find(conn, &tenant_id)?;
@@ -159,7 +171,7 @@ async fn speaks_again(app: &App, known: &ForgeInstallation) -> AppResult<Again> 
             return Ok(Err(Again::Replaced));
         }
         forge::change(conn, &id, SILENT, CURRENT, now)?;
-        forge::heard(conn, &id, "", now)?;
+        forge::heard(conn, &id, &version, now)?;
         back(conn, &tenant_id, &tenant.client_key, now)?;
         Ok(Ok((tenant_id, tenant.client_key)))
     });

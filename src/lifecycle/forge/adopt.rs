@@ -9,6 +9,7 @@ use crate::jira::meter::Class;
 use crate::jira::sign::Scopes;
 use crate::jira::site::{Acting, Site};
 use crate::jira::system_tokens::SystemToken;
+use crate::tenants::Tenant;
 use hourbook_store::control::forge::{self, CURRENT, ForgeInstallation};
 use hourbook_store::control::installations::{self, Installation};
 use hourbook_store::error::Error;
@@ -131,6 +132,12 @@ async fn of_connect(app: &App, call: &Invocation, site: Option<&str>) -> AppResu
         Ok(Some(tenant).filter(|_| before.iter().all(|installation| installation.cloud_id == cloud_id)))
     });
     Ok(found.await?)
+}
+
+/// The site's address, if it was not known when the tenant began and a page tells it now.
+pub(super) fn newly_told(app: &App, call: &Invocation, tenant: &Tenant) -> Option<String> {
+    let url = call.site_url.as_ref().filter(|_| tenant.site.base_url == call.api_base_url)?;
+    app.config.allowed_sites.check(url).ok()
 }
 
 /// The site's own address: as Jira says it, else as the page around ours does.

@@ -178,8 +178,13 @@ pub fn suspend(conn: &mut Conn, tenant_id: &str, reason: &str, now: i64) -> Resu
     Ok(suspended == 1)
 }
 
-/// An installation whose removal was announced: suspended for that, since now, whatever kept it before.
+/// An installation whose removal was announced: suspended for that, since now, whatever kept it before; but for one
+/// that is being closed already.
 pub fn leave(conn: &mut Conn, tenant_id: &str, now: i64) -> Result<()> {
+    let found = find(conn, tenant_id)?;
+    if found.is_some_and(|found| found.state_reason.as_deref() == Some(CLOSING)) {
+        return Ok(());
+    }
     set_state(conn, tenant_id, SUSPENDED, Some(LEAVING), now)
 }
 

@@ -32,6 +32,17 @@ async fn an_installation_is_taken_in_by_whichever_call_comes_first() {
     world.end().await;
 }
 
+/// Where Jira does not tell the site's address at first, the first page does.
+#[tokio::test]
+async fn the_address_of_a_site_is_learnt_from_its_pages() {
+    let world = start().await;
+    world.site.fail("GET", "/rest/api/3/serverInfo", Fault::Status(403), 1);
+    install(&world, &world.site).await;
+    let address = || async { world.tenant(&world.site).await.site.base_url.clone() };
+    assert_eq!(address().await, world.site.base_url, "settling has shown a page");
+    world.end().await;
+}
+
 /// Calls of an unknown installation from all sides at once make one tenant.
 #[tokio::test]
 async fn many_first_calls_make_one_tenant() {
