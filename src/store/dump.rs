@@ -62,9 +62,11 @@ fn is_there(conn: &mut Conn, table: &str) -> Result<bool> {
         )
         .bind::<diesel::sql_types::Text, _>(table)
         .get_result(sqlite)?,
-        |postgres| diesel::sql_query("SELECT count(to_regclass($1)) AS count")
-            .bind::<diesel::sql_types::Text, _>(table)
-            .get_result(postgres)?
+        |postgres| diesel::sql_query(
+            "SELECT count(*) AS count FROM pg_class WHERE oid = to_regclass($1) AND relkind = 'r'"
+        )
+        .bind::<diesel::sql_types::Text, _>(table)
+        .get_result(postgres)?
     );
     Ok(found.count > 0)
 }
