@@ -46,6 +46,8 @@ pub struct App {
     pub config: Config,
     /// The source of "now".
     pub clock: Clock,
+    /// When this process began, ms.
+    pub opened_at: i64,
     /// Installations, jobs, receipts.
     pub control: Arc<Db>,
     /// Keys.
@@ -174,6 +176,7 @@ impl App {
             limits: Limits::new(config.tuning.unproved, config.tuning.costly),
             turns: Turns::default(),
             base_path: Url::parse(&config.base_url)?.path().trim_end_matches('/').to_owned(),
+            opened_at: clock.now_ms(),
             clock,
             config,
             lock: Mutex::new(Some(lock)),

@@ -251,7 +251,8 @@ impl From<JiraError> for AppError {
             // Pages ask again in a way that brings the token: see `frontend/src/host/forge.ts`.
             JiraError::NoUserToken => Self::forbidden(
                 "user_token_missing",
-                "This has to be asked of Jira as you, and the request did not bring what that needs.",
+                "This has to be asked of Jira as you, and the request did not bring what that needs. Reload the page \
+                 and try again.",
             ),
             JiraError::NoSystemToken => Self::unavailable(
                 "system_token_missing",

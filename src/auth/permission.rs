@@ -13,6 +13,7 @@ use crate::jira::error::JiraError;
 use crate::jira::meter::Class;
 use crate::jira::permissions::CHECK_MAX;
 use crate::jira::sign::Scopes;
+use crate::jira::site::Acting;
 use crate::jira::worklogs::LIST_MAX;
 use answers::{LONGEST_MS, Question};
 use hourbook_store::tenant::settings;
@@ -227,7 +228,7 @@ pub fn restricted_calls(app: &App, caller: &Caller, ids: &[i64]) -> usize {
 /// this person, none.
 ///
 /// # Errors
-/// When Jira cannot be asked.
+/// When Jira cannot be asked, or does not take the token that the request brought: never a smaller answer.
 pub async fn restricted_visible(
     app: &App,
     caller: &Caller,
@@ -240,10 +241,13 @@ pub async fn restricted_visible(
     let mut visible = sorted.allowed;
     let jira = caller.in_person(&app.jira, Class::Read, Scopes::Read);
     for some in sorted.unknown.chunks(LIST_MAX) {
-        let returned: HashSet<i64> = match jira.worklogs_by_id(some).await {
-            Ok(worklogs) => worklogs.into_iter().map(|worklog| worklog.id).collect(),
-            Err(JiraError::Forbidden(_) | JiraError::Unauthorized) => HashSet::new(),
-            Err(error) => return Err(error.into()),
+        let returned: HashSet<i64> = match (jira.worklogs_by_id(some).await, &caller.acting) {
+            (Ok(worklogs), _) => worklogs.into_iter().map(|worklog| worklog.id).collect(),
+            // Nobody was asked, so that nothing was learnt.
+            (Err(JiraError::Forbidden(_)), Acting::Withheld) => continue,
+            (Err(JiraError::Forbidden(_) | JiraError::Unauthorized), Acting::Granted) => HashSet::new(),
+            (Err(JiraError::Unauthorized), _) => return Err(JiraError::NoUserToken.into()),
+            (Err(error), _) => return Err(error.into()),
         };
         let answers = some.iter().map(|id| (Question::Restricted(*id), returned.contains(id)));
         app.permissions.remember(caller, answers, now);

@@ -34,6 +34,8 @@ const HEARD_MS: i64 = 60_000;
 /// An installation of which nothing is heard for so long, ms, is taken to be gone: triggers come by the five minutes,
 /// gaps of hours have been seen.
 const SILENT_MS: i64 = 3 * 86_400_000;
+/// How long a server has to listen, ms, before it takes anybody for silent: while it was down it heard nobody.
+const LISTENED_MS: i64 = 6 * 3_600_000;
 /// What an announced removal waits for where Forge is not configured any more, ms.
 const GRACE_MS: i64 = 10 * 60_000;
 
@@ -122,25 +124,20 @@ async fn find(app: &App, call: &Invocation, token: Option<&SystemToken>) -> AppR
     let id = call.installation_id.clone();
     let known = app.control.read(move |conn| forge::find(conn, &id)).await?;
     let tenant_id = match known {
-        None => match adopt::adopt(app, call, token).await? {
-            Some(tenant_id) => tenant_id,
-            None => return Ok(None),
-        },
+        None => adopt::adopt(app, call, token).await?,
         Some(known) if known.state == CURRENT => {
             let (id, version) = (call.installation_id.clone(), call.app_version.clone());
             app.control.write(move |conn| forge::heard(conn, &id, &version, now)).await?;
-            known.tenant_id
+            Some(known.tenant_id)
         }
         Some(known) if known.state == SILENT => match speaks_again(app, &known, call).await? {
-            Again::Same => known.tenant_id,
-            Again::Anew => match adopt::adopt(app, call, token).await? {
-                Some(tenant_id) => tenant_id,
-                None => return Ok(None),
-            },
-            Again::Replaced => return Ok(None),
+            Again::Same => Some(known.tenant_id),
+            Again::Anew => adopt::adopt(app, call, token).await?,
+            Again::Replaced => None,
         },
-        Some(_) => return Ok(None),
+        Some(_) => None,
     };
+    let Some(tenant_id) = tenant_id else { return Ok(None) };
     let tenant = app.tenants.by_id(&tenant_id).await?;
     if let Some(tenant) = &tenant {
         app.forge_links.0.insert(call.installation_id.clone(), (tenant.client_key.clone(), now));
@@ -243,12 +240,15 @@ pub async fn close_leaving(app: &App) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Suspends installations of which nothing was heard for days.
+/// Suspends installations of which nothing was heard for days, though this server listened.
 ///
 /// # Errors
 /// When the control database fails.
 pub async fn suspend_silent(app: &App) -> anyhow::Result<()> {
     let now = app.clock.now_ms();
+    if app.config.forge.is_none() || now - app.opened_at < LISTENED_MS {
+        return Ok(());
+    }
     let silent = app.control.read(move |conn| forge::silent_since(conn, now - SILENT_MS)).await?;
     for installation in silent {
         let tenant_id = installation.tenant_id.clone();

@@ -13,6 +13,7 @@ mod canned;
 #[allow(dead_code, reason = "tests need more of it")]
 mod cluster;
 mod fleet;
+mod forge;
 mod full_sync;
 mod load;
 mod postgres;
@@ -41,6 +42,9 @@ fn main() {
     let mut page = head();
     if is_wanted("webhooks") {
         page += &runtime.block_on(webhooks::run());
+    }
+    if is_wanted("forge") {
+        page += &runtime.block_on(forge::run());
     }
     if is_wanted("upsert") {
         page += &runtime.block_on(upsert::run());

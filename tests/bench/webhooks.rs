@@ -25,7 +25,7 @@ use tempfile::TempDir;
 
 const TIME: Duration = Duration::from_secs(4);
 const ROUNDS: usize = 3;
-const APP_KEY: &str = "app.hourbook.bench";
+pub const APP_KEY: &str = "app.hourbook.bench";
 
 /// What a sender needs to know of a tenant.
 #[derive(Clone)]
@@ -124,10 +124,8 @@ fn requests(senders: &[Sender], round: &str) -> impl Fn(usize, u64) -> Vec<u8> +
     }
 }
 
-/// The real server with that many installed sites.
-async fn real(tenants: usize, cluster: Option<&Cluster>) -> (server::Running, Vec<Sender>, TempDir) {
-    let cloud = Cloud::start();
-    let dir = TempDir::new().unwrap();
+/// The real server; its address too.
+pub async fn start(cloud: &Cloud, dir: &TempDir, more: Env) -> (server::Running, String) {
     let listeners = [TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap()];
     let url = format!("http://{}", listeners[0].local_addr().unwrap());
     let mut env: Env = [
@@ -141,13 +139,22 @@ async fn real(tenants: usize, cluster: Option<&Cluster>) -> (server::Running, Ve
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
+    env.extend(more);
+    (server::start(Config::from_env(&env).unwrap(), Clock::system(), listeners).await.unwrap(), url)
+}
+
+/// The real server with that many installed sites.
+async fn real(tenants: usize, cluster: Option<&Cluster>) -> (server::Running, Vec<Sender>, TempDir) {
+    let cloud = Cloud::start();
+    let dir = TempDir::new().unwrap();
+    let mut env = Env::new();
     if let Some(cluster) = cluster {
         let name = format!("webhooks_{tenants}");
         cluster.sql("postgres", &format!("CREATE DATABASE {name}"));
         env.insert("HOURBOOK_DATABASE_URL".into(), cluster.url(&name));
         env.insert("HOURBOOK_BACKUP_URL".into(), format!("file://{}/backups", dir.path().display()));
     }
-    let running = server::start(Config::from_env(&env).unwrap(), Clock::system(), listeners).await.unwrap();
+    let (running, url) = start(&cloud, &dir, env).await;
     let mut senders = Vec::new();
     for number in 0..tenants {
         let site = Site::start(&cloud, &format!("bench-client-{number}"));

@@ -133,8 +133,11 @@ async fn each_route_takes_one_kind_of_token() {
             (Some(TokenKind::Event), of_forge("hourbook-worklogs", None)),
             (Some(TokenKind::Schedule), of_forge("hourbook-hour", None)),
             (Some(TokenKind::Removal), of_forge("hourbook-uninstall", None)),
-            // A trigger's token is nobody's.
-            (None, of_forge("hourbook-worklogs", Some(ANA))),
+            // The endpoint in the place of its module.
+            (Some(TokenKind::Invocation), of_forge("hourbook-api", Some(ANA))),
+            (Some(TokenKind::Event), of_forge("hourbook-events", None)),
+            (Some(TokenKind::Schedule), of_forge("hourbook-schedule", None)),
+            (Some(TokenKind::Removal), of_forge("hourbook-removal", None)),
         ] {
             let (url, headers) = match &presented {
                 Presented::Nothing => (target.clone(), vec![]),
@@ -160,7 +163,7 @@ async fn each_route_takes_one_kind_of_token() {
             checked += 1;
         }
     }
-    assert_eq!(checked, routes::all().len() * 12);
+    assert_eq!(checked, routes::all().len() * 15);
     world.end().await;
 }
 

@@ -211,13 +211,13 @@ async fn public_key(cloud: web::Data<Cloud>, kid: web::Path<String>) -> HttpResp
 async fn key_set(cloud: web::Data<Cloud>) -> HttpResponse {
     *cloud.set_requests.lock() += 1;
     let keys = cloud.forge_keys.lock();
-    let set: Vec<Value> = keys
-        .iter()
-        .map(|key| {
-            let [n, e] = &key.numbers;
-            json!({ "kty": "RSA", "kid": key.kid, "use": "sig", "alg": "RS256", "n": n, "e": e })
-        })
-        .collect();
+    let of_rsa = keys.iter().map(|key| {
+        let [n, e] = &key.numbers;
+        json!({ "kty": "RSA", "kid": key.kid, "use": "sig", "alg": "RS256", "n": n, "e": e })
+    });
+    // A set may have keys of kinds that are yet to come.
+    let of_tomorrow = json!({ "kty": "AKP", "kid": "canary-of-tomorrow", "alg": "ML-DSA-65", "pub": "AAAA" });
+    let set: Vec<Value> = std::iter::once(of_tomorrow).chain(of_rsa).collect();
     HttpResponse::Ok().insert_header(("Date", cloud.clock.http_date())).json(json!({ "keys": set }))
 }
 

@@ -58,6 +58,10 @@ pub struct Habits {
     pub shape: Shape,
     /// Whether events of worklogs carry when they were created and updated.
     pub full_worklogs: bool,
+    /// Whether invocation tokens name the endpoint that is called, and not the module that calls it.
+    pub names_endpoints: bool,
+    /// Whether tokens of triggers name the person behind the event.
+    pub names_people: bool,
     /// Whether the app may ask what other people may do.
     pub app_may_check: bool,
     /// Percent of the triggers by the clock that do not come.
@@ -76,6 +80,8 @@ impl Default for Habits {
             environment: ("PRODUCTION", "env-production"),
             shape: Shape::Top,
             full_worklogs: false,
+            names_endpoints: false,
+            names_people: false,
             app_may_check: true,
             skipped: 0,
             doubled: 0,
@@ -201,8 +207,13 @@ impl Site {
         let (now, app) = (self.clock.now_ms() / 1000, self.forge());
         let cloud_id = self.cloud_id();
         let gateway = self.gateway_url();
-        let (environment, environment_id) = self.state().habits.environment;
-        let kind = if account.is_some() { "jira:globalPage" } else { "core:trigger" };
+        let Habits { environment: (environment, environment_id), names_endpoints, names_people, .. } =
+            self.state().habits;
+        let (kind, key) = match account {
+            _ if names_endpoints => ("core:endpoint", endpoint(module)),
+            Some(_) => ("jira:globalPage", module),
+            None => ("core:trigger", module),
+        };
         let mut claims = json!({
             "aud": APP_ID, "iss": "forge/invocation-token", "iat": now, "nbf": now, "exp": now + TOKEN_LIFE,
             "jti": format!("{:032x}", rand::random::<u128>()),
@@ -210,7 +221,7 @@ impl Site {
                 "id": APP_ID, "version": 7, "appVersion": app.version, "installationId": app.installation_id,
                 "apiBaseUrl": gateway,
                 "environment": { "type": environment, "id": environment_id },
-                "module": { "type": kind, "key": module },
+                "module": { "type": kind, "key": key },
                 "installation": { "id": app.installation_id,
                     "contexts": [{ "name": "jira", "cloudId": cloud_id, "apiBaseUrl": gateway }] },
             },
@@ -223,6 +234,8 @@ impl Site {
         if let Some(account) = account {
             claims["principal"] = json!(account);
             claims["context"]["siteUrl"] = json!(self.base_url);
+        } else if names_people {
+            claims["principal"] = json!(self.state().users.keys().next());
         }
         replace(&mut claims, &twist.claims);
         replace(&mut claims["app"], &twist.app);
@@ -290,6 +303,16 @@ impl Site {
             return Err("expired token");
         }
         Ok(bearer.account.clone())
+    }
+}
+
+/// The endpoint of the app's manifest that a module calls.
+fn endpoint(module: &str) -> &'static str {
+    match module {
+        "hourbook-panel" | "hourbook-reports" | "hourbook-admin" => "hourbook-api",
+        "hourbook-minutes" | "hourbook-hour" => "hourbook-schedule",
+        "hourbook-uninstall" => "hourbook-removal",
+        _ => "hourbook-events",
     }
 }
 

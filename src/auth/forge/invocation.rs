@@ -26,7 +26,7 @@ pub struct Expected<'a> {
     pub environments: &'a [String],
     /// Atlassian's gateway: a site is at `/ex/jira/<cloudId>` below it.
     pub api_url: &'a str,
-    /// Keys of the modules that the route is for.
+    /// Keys of the modules that the route is for, and of their endpoint.
     pub modules: &'a [&'a str],
 }
 

@@ -1,19 +1,28 @@
 //! Keys of the app's modules in `deploy/forge/manifest.yml`. A token is given to one module, and a route takes tokens
-//! of its own modules only: what a page's token can be read from a browser must not pass for an event of Jira's.
+//! of its own modules only: a page's token, which can be read from a browser, must not pass for an event of Jira's.
+//!
+//! Forge's documents say `core:endpoint` for the type of what is no page, and leave open whether the key beside it is
+//! that of the module or that of the endpoint which it calls. Either is taken: an endpoint is of one kind, too.
 
 use crate::auth::TokenKind;
 
-/// Pages.
-const PAGES: &[&str] = &["hourbook-panel", "hourbook-reports", "hourbook-admin"];
-/// Triggers of product and lifecycle events.
-const TRIGGERS: &[&str] =
-    &["hourbook-worklogs", "hourbook-issues", "hourbook-projects", "hourbook-users", "hourbook-lifecycle"];
-/// Triggers by the clock.
-const SCHEDULES: &[&str] = &["hourbook-minutes", "hourbook-hour"];
-/// Before a removal.
-const REMOVALS: &[&str] = &["hourbook-uninstall"];
+/// Pages, behind their endpoint.
+const PAGES: &[&str] = &["hourbook-api", "hourbook-panel", "hourbook-reports", "hourbook-admin"];
+/// Triggers of product and lifecycle events, behind their endpoint.
+const TRIGGERS: &[&str] = &[
+    "hourbook-events",
+    "hourbook-worklogs",
+    "hourbook-issues",
+    "hourbook-projects",
+    "hourbook-users",
+    "hourbook-lifecycle",
+];
+/// Triggers by the clock, behind their endpoint.
+const SCHEDULES: &[&str] = &["hourbook-schedule", "hourbook-minutes", "hourbook-hour"];
+/// Before a removal, behind its endpoint.
+const REMOVALS: &[&str] = &["hourbook-removal", "hourbook-uninstall"];
 
-/// The modules whose tokens a kind of route takes; none for routes of Connect.
+/// The modules and the endpoint whose tokens a kind of route takes; none for routes of Connect.
 pub fn of(kind: TokenKind) -> &'static [&'static str] {
     match kind {
         TokenKind::Invocation => PAGES,

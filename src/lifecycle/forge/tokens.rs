@@ -19,10 +19,10 @@ use secrecy::ExposeSecret;
 pub(super) async fn take(app: &App, tenant: &Tenant, call: &Invocation, token: SystemToken) -> AppResult<()> {
     let (now, until) = (app.clock.now_ms(), token.until);
     let waited = app.jira.system_tokens.get(&tenant.id, now).is_none();
-    let sealed = tenants::seal_token(&tenant.cipher, &call.installation_id, token.token.expose_secret());
-    if !app.jira.system_tokens.offer(&tenant.id, token) {
+    if app.jira.system_tokens.until(&tenant.id).is_some_and(|newest| newest >= until) {
         return Ok(());
     }
+    let sealed = tenants::seal_token(&tenant.cipher, &call.installation_id, token.token.expose_secret());
     let (installation_id, tenant_id) = (call.installation_id.clone(), tenant.id.clone());
     let client_key = tenant.client_key.clone();
     let hurried = app.control.write(move |conn| {
@@ -38,7 +38,10 @@ pub(super) async fn take(app: &App, tenant: &Tenant, call: &Invocation, token: S
         let_go_on(conn, &tenant_id, now)?;
         Ok(true)
     });
-    if hurried.await? {
+    let hurried = hurried.await?;
+    // Only once it is kept: the same token comes again, and would be taken for known.
+    app.jira.system_tokens.offer(&tenant.id, token);
+    if hurried {
         app.wake.now();
     }
     Ok(())

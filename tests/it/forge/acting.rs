@@ -141,7 +141,24 @@ async fn restricted_worklogs_are_asked_for_in_person() {
     let token = world.site.invocation_token("hourbook-panel", Some(ANA));
     let straight = super::with_token(&world, &format!("/forge{list}"), &token).await;
     assert_eq!((straight.status, straight.json["code"].as_str()), (403, Some("user_token_missing")));
+    // A file is made of what can be had without; that it was left out says nothing about her.
+    let admin = world.site.invocation_token("hourbook-admin", Some(ANA));
+    let file = super::with_token(&world, "/forge/api/v1/privacy/export", &admin).await;
+    assert!(
+        file.status == 200 && !file.text.contains(&id) && file.text.contains("\"withheld\":1"),
+        "{}",
+        file.text
+    );
     assert!(world.as_user(ANA).get(&list).await.text.contains(&id));
+    // A token that Jira does not take is an error, too.
+    world.advance(Duration::from_secs(400));
+    let headers = [
+        ("Authorization", format!("Bearer {}", world.site.invocation_token("hourbook-panel", Some(ANA)))),
+        ("x-forge-oauth-user", "canarytoken-user-of-yesterday".to_owned()),
+    ];
+    let outdated = send(&world, "GET", &format!("/forge{list}"), None, &headers).await;
+    assert_eq!((outdated.status, outdated.json["code"].as_str()), (403, Some("user_token_missing")));
+    world.site.state().unauthorised.clear();
     assert!(!world.as_user(BEN).get(&list).await.text.contains(&id));
     assert!(sync_of(&world, &world.site).await["restricted"].as_i64().unwrap() >= 1);
     world.end().await;

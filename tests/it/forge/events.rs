@@ -13,11 +13,14 @@ use std::time::Duration;
 /// Lost, late, doubled, out of order: the state at the end is Jira's.
 #[tokio::test]
 async fn whatever_happens_to_events_the_copy_ends_equal() {
-    for (shape, full_worklogs) in [(Shape::Top, false), (Shape::Payload, true), (Shape::Event, false)] {
+    for (shape, full_worklogs, names) in
+        [(Shape::Top, false, false), (Shape::Payload, true, true), (Shape::Event, false, false)]
+    {
         let world = installed().await;
         {
             let habits = &mut world.site.state().habits;
             (habits.shape, habits.full_worklogs) = (shape, full_worklogs);
+            (habits.names_endpoints, habits.names_people) = (names, names);
             (habits.skipped, habits.doubled) = (30, 30);
         }
         let luck =

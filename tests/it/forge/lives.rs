@@ -90,11 +90,15 @@ async fn a_reinstallation_in_time_keeps_everything() {
     world.end().await;
 }
 
-/// After the grace the key is destroyed; whoever installs again begins anew.
+/// After the grace the key is destroyed; whoever installs again begins anew. Who removed it may be told, or not.
 #[tokio::test]
 async fn a_removal_that_nobody_withdraws_wipes() {
     let world = installed().await;
     let tenant = world.tenant_id(&world.site).await;
+    {
+        let habits = &mut world.site.state().habits;
+        (habits.names_endpoints, habits.names_people) = (true, true);
+    }
     assert_eq!(world.site.uninstall_by_forge().await, 204);
     world.advance(MINUTE * 11);
     database_goes(&world, &tenant).await;
@@ -204,6 +208,27 @@ async fn environments_are_tenants_of_their_own() {
     }
     assert_eq!(world.site.trigger("hourbook-minutes").await, 204);
     world.settle(&world.site).await;
+    world.end().await;
+}
+
+/// A server that was down for days heard nobody, and takes nobody for gone; nor does one that hears no Forge at all.
+#[tokio::test]
+async fn a_server_that_was_down_takes_nobody_for_silent() {
+    let mut world = installed().await;
+    let tenant = world.tenant_id(&world.site).await;
+    world.site.state().habits.stopped = true;
+    world.halt().await;
+    world.advance(DAY * 4);
+    world.boot().await;
+    hourbook::jobs::schedule::tidy(&world.running().app).await;
+    assert_eq!(states(&world, &tenant).await, ["current"], "it has only just begun to listen");
+    world.advance(MINUTE * 7 * 60);
+    hourbook::jobs::schedule::tidy(&world.running().app).await;
+    assert_eq!(states(&world, &tenant).await, ["silent"], "it has listened for long enough");
+    world.site.state().habits.stopped = false;
+    assert_eq!(world.site.trigger("hourbook-minutes").await, 204);
+    world.settle(&world.site).await;
+    assert_eq!(states(&world, &tenant).await, ["current"]);
     world.end().await;
 }
 

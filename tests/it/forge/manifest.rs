@@ -53,11 +53,12 @@ fn every_address_of_the_manifest_is_one_of_the_server() {
     assert_eq!(remotes.len(), 1);
     assert!(text(remotes[0], "baseUrl").starts_with("https://"));
     let table = routes::all();
-    let mut kinds = BTreeMap::new();
+    let (mut kinds, mut known) = (BTreeMap::new(), BTreeSet::new());
     for endpoint in list(&manifest["modules"], "endpoint") {
         let key = text(endpoint, "key");
         assert!(key.len() <= LONGEST_KEY, "{key}");
         assert_eq!(text(endpoint, "remote"), text(remotes[0], "key"));
+        assert!(known.insert(key.to_owned()), "{key} twice");
         let Some(path) = endpoint["route"]["path"].as_str() else {
             // Of pages: each call names its own path.
             assert_eq!(endpoint["auth"]["appUserToken"]["enabled"], true, "writes are the person's own");
@@ -73,8 +74,10 @@ fn every_address_of_the_manifest_is_one_of_the_server() {
         let route = table.iter().find(|route| route.method == "POST" && route.path == path);
         kinds.insert(key, route.unwrap_or_else(|| panic!("{path} is no route")).token);
     }
+    for (key, kind) in &kinds {
+        assert!(modules::of(*kind).contains(key), "{key}: a token that names it is refused there");
+    }
     // Each module's token is taken by the route that it calls, and every module that the server knows is there.
-    let mut known = BTreeSet::new();
     for (kind, entries) in manifest["modules"].as_mapping().unwrap() {
         for module in entries.as_sequence().unwrap().iter().filter(|_| kind != "endpoint") {
             let key = text(module, "key");
