@@ -172,6 +172,21 @@ pub struct SiteClient {
     class: Class,
 }
 
+/// A call that was let pass, until it is answered or given up.
+struct UnderWay<'a> {
+    client: &'a SiteClient,
+    writes_to: Option<i64>,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let SiteClient { jira, site, .. } = self.client;
+        if let Some(issue_id) = self.writes_to {
+            jira.meter.answered(&site.tenant_id, issue_id, jira.clock.now_ms());
+        }
+    }
+}
+
 /// What one try came to.
 enum Tried {
     Done(Answer),
@@ -214,9 +229,11 @@ impl SiteClient {
         let mut waited = Duration::ZERO;
         let (mut tries, mut time_was_wrong) = (0, false);
         loop {
-            self.admit(call, &mut waited).await?;
+            let under_way = self.admit(call, &mut waited).await?;
             tries += 1;
-            let (error, after) = match self.try_once(&way, &origin, call).await? {
+            let tried = self.try_once(&way, &origin, call).await;
+            drop(under_way);
+            let (error, after) = match tried? {
                 Tried::Done(answer) => return Ok(answer),
                 Tried::Failed(error) => return Err(error),
                 Tried::MovedTo(elsewhere) if !redirected => {
@@ -246,13 +263,13 @@ impl SiteClient {
     }
 
     /// Waits for the call's turn, as long as its class has patience.
-    async fn admit(&self, call: &Call, waited: &mut Duration) -> Result<(), JiraError> {
+    async fn admit(&self, call: &Call, waited: &mut Duration) -> Result<UnderWay<'_>, JiraError> {
         let (endpoint, writes_to) = (call.endpoint(), call.writes_to());
         let ask = Ask { tenant_id: &self.site.tenant_id, class: self.class, endpoint: &endpoint, writes_to };
         loop {
             let now = self.jira.clock.now_ms();
             match self.jira.meter.admit(&ask, now) {
-                Admission::Go => return Ok(()),
+                Admission::Go => return Ok(UnderWay { client: self, writes_to }),
                 Admission::Held { until_ms } => {
                     return Err(JiraError::RateLimited { wait_secs: (until_ms - now).div_euclid(1000) + 1 });
                 }
