@@ -5,7 +5,6 @@
 //! out of them, nor where it cannot be known.
 
 use crate::app::App;
-use crate::auth::Caller;
 use crate::error::{AppError, AppResult};
 use crate::jira::licence::Told;
 use crate::jira::meter::Class;
@@ -136,17 +135,17 @@ fn is_lapsed(licence: &Licence, now: i64) -> bool {
     !is_active(licence) && licence.state_since < now - GRACE_MS
 }
 
-/// Refuses a write where the licence has expired.
+/// Refuses what a route declares to need a licence where it has expired.
 ///
 /// # Errors
 /// 402 `licence_expired`.
-pub async fn require(app: &App, caller: &Caller) -> AppResult<()> {
-    if of(app, &caller.tenant).await?.is_none_or(|licence| is_active(&licence)) {
+pub async fn require(app: &App, tenant: &Tenant) -> AppResult<()> {
+    if of(app, tenant).await?.is_none_or(|licence| is_active(&licence)) {
         return Ok(());
     }
     Err(AppError::payment_required(
         "licence_expired",
-        "The Hourbook licence of this Jira has expired: time can be read but not logged. A Jira admin can renew it \
-         under Apps, Manage apps.",
+        "The Hourbook licence of this Jira has expired: everything can be read, but no time logged and nothing saved. A \
+         Jira admin can renew it under Apps, Manage apps.",
     ))
 }

@@ -80,4 +80,13 @@ test("without a licence everything is read and nothing is offered to be written"
   await expect(world.app.getByLabel("Time spent")).toHaveCount(0);
   await expect(world.app.getByRole("button", { name: "Edit" })).toHaveCount(0);
   await expect(world.app.getByRole("listitem").first()).toBeVisible();
+  await world.openReports("");
+  await expect(world.app.getByText("The Hourbook licence has expired")).toBeVisible();
+  await expect(world.app.getByRole("button", { name: "Export" })).toBeVisible();
+  await expect(world.app.getByRole("button", { name: "Save as…" })).toHaveCount(0);
+  await world.open(world.site.admin);
+  await expect(world.app.getByText("The Hourbook licence has expired")).toBeVisible();
+  await world.app.getByRole("tab", { name: "Tags" }).click();
+  await expect(world.app.getByRole("tabpanel").getByRole("listitem").first()).toBeVisible();
+  await expect(world.app.getByRole("button", { name: /Rename|Archive|Add/ })).toHaveCount(0);
 });

@@ -26,6 +26,7 @@ use hourbook_store::control::notices::{self, What};
 use hourbook_store::error::Error;
 use moka::sync::Cache;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The environment in which customers are.
 const PRODUCTION: &str = "PRODUCTION";
@@ -45,7 +46,8 @@ pub struct Links(Cache<String, (String, i64)>);
 
 impl Default for Links {
     fn default() -> Self {
-        Self(Cache::new(20_000))
+        let noted_for = Duration::from_millis(HEARD_MS.unsigned_abs());
+        Self(Cache::builder().max_capacity(20_000).time_to_live(noted_for).build())
     }
 }
 

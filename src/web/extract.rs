@@ -16,6 +16,7 @@ use crate::auth::{Caller, Right, TokenKind};
 use crate::error::{AppError, AppResult};
 use crate::jira::meter::Class;
 use crate::jira::site::Acting;
+use crate::licence;
 use crate::tenants::Tenant;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -276,16 +277,20 @@ async fn page_caller(request: &HttpRequest, route: &Route) -> AppResult<Caller> 
     Ok(caller)
 }
 
-/// Asks for what the route declares: the right, and that a costly one is not asked too often.
+/// Asks for what the route declares: the right, the licence, and that a costly one is not asked too often.
 async fn authorise(request: &HttpRequest, route: &Route, caller: &Caller) -> AppResult<()> {
     let app = app(request)?;
     if route.costly {
         app.limits.costly(&caller.tenant.id, &caller.account_id)?;
     }
     match route.right {
-        Right::Caller => Ok(()),
-        Right::JiraAdmin => permission::require_admin(&app, caller).await,
+        Right::Caller => {}
+        Right::JiraAdmin => permission::require_admin(&app, caller).await?,
     }
+    if route.licensed {
+        licence::require(&app, &caller.tenant).await?;
+    }
+    Ok(())
 }
 
 /// What was proved of a request; a handler that asks for another kind of caller than its route takes has none.

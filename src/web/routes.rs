@@ -23,6 +23,9 @@ pub struct Route {
     pub right: Right,
     /// Whether it costs us or Jira much: it is then limited for each caller.
     pub costly: bool,
+    /// Whether it writes what the app is paid for: it is refused where the licence has expired. What protects or tidies
+    /// up (settings, syncs, deleting a report) is not.
+    pub licensed: bool,
     /// Whether it answers for suspended installations too: for telling that they are, and nothing else.
     pub also_suspended: bool,
     handler: fn() -> actix_web::Route,
@@ -35,7 +38,8 @@ fn route(
     handler: fn() -> actix_web::Route,
 ) -> Route {
     let path = path.to_owned();
-    Route { method, path, token, right: Right::Caller, costly: false, also_suspended: false, handler }
+    let right = Right::Caller;
+    Route { method, path, token, right, costly: false, licensed: false, also_suspended: false, handler }
 }
 
 impl Route {
@@ -49,6 +53,10 @@ impl Route {
 
     fn costly(self) -> Self {
         Self { costly: true, ..self }
+    }
+
+    fn licensed(self) -> Self {
+        Self { licensed: true, ..self }
     }
 
     /// The same for pages of Forge.
@@ -113,20 +121,20 @@ fn own() -> Vec<Route> {
         route("POST", "/api/v1/sync", Context, || post().to(sync::start)).admin().costly(),
         route("GET", "/api/v1/sync/failures", Context, || get().to(sync::failures)).admin(),
         route("GET", "/api/v1/tags", Context, || get().to(tags::list)),
-        route("POST", "/api/v1/tags", Context, || post().to(tags::create)),
-        route("PUT", "/api/v1/tags/{tagId}", Context, || put().to(tags::change)).admin(),
-        route("DELETE", "/api/v1/tags/{tagId}", Context, || delete().to(tags::delete)).admin(),
+        route("POST", "/api/v1/tags", Context, || post().to(tags::create)).licensed(),
+        route("PUT", "/api/v1/tags/{tagId}", Context, || put().to(tags::change)).admin().licensed(),
+        route("DELETE", "/api/v1/tags/{tagId}", Context, || delete().to(tags::delete)).admin().licensed(),
         route("POST", "/api/v1/reports/query", Context, || post().to(reports::query)),
         route("POST", "/api/v1/reports/cost", Context, || post().to(reports::cost)),
         route("POST", "/api/v1/reports/values", Context, || post().to(reports::values)),
         route("POST", "/api/v1/reports/export", Context, || post().to(exports::now)).costly(),
         route("GET", "/api/v1/reports/preparations/{preparationId}", Context, || get().to(reports::preparation)),
         route("GET", "/api/v1/reports", Context, || get().to(saved::list)),
-        route("POST", "/api/v1/reports", Context, || post().to(saved::create)),
+        route("POST", "/api/v1/reports", Context, || post().to(saved::create)).licensed(),
         route("GET", "/api/v1/reports/{reportId}", Context, || get().to(saved::one)),
-        route("PUT", "/api/v1/reports/{reportId}", Context, || put().to(saved::change)),
+        route("PUT", "/api/v1/reports/{reportId}", Context, || put().to(saved::change)).licensed(),
         route("DELETE", "/api/v1/reports/{reportId}", Context, || delete().to(saved::delete)),
-        route("POST", "/api/v1/reports/{reportId}/duplicate", Context, || post().to(saved::duplicate)),
+        route("POST", "/api/v1/reports/{reportId}/duplicate", Context, || post().to(saved::duplicate)).licensed(),
         route("POST", "/api/v1/reports/{reportId}/query", Context, || post().to(saved::run)),
         route("GET", "/api/v1/exports", Context, || get().to(exports::list)),
         route("POST", "/api/v1/exports", Context, || post().to(exports::begin)).costly(),
@@ -136,10 +144,10 @@ fn own() -> Vec<Route> {
         route("GET", "/api/v1/worklogs", Context, || get().to(worklogs::list)),
         route("GET", "/api/v1/issues/{issueId}/panel", Context, || get().to(worklogs::panel)),
         route("GET", "/api/v1/issues/{issueId}/worklogs", Context, || get().to(worklogs::of_issue)),
-        route("POST", "/api/v1/issues/{issueId}/worklogs", Context, || post().to(worklogs::create)),
+        route("POST", "/api/v1/issues/{issueId}/worklogs", Context, || post().to(worklogs::create)).licensed(),
         route("GET", "/api/v1/issues/{issueId}/worklogs/{worklogId}", Context, || get().to(worklogs::one)),
-        route("PUT", "/api/v1/issues/{issueId}/worklogs/{worklogId}", Context, || put().to(worklogs::edit)),
-        route("DELETE", "/api/v1/issues/{issueId}/worklogs/{worklogId}", Context, || delete().to(worklogs::delete)),
+        route("PUT", "/api/v1/issues/{issueId}/worklogs/{worklogId}", Context, || put().to(worklogs::edit)).licensed(),
+        route("DELETE", "/api/v1/issues/{issueId}/worklogs/{worklogId}", Context, || delete().to(worklogs::delete)).licensed(),
     ]
 }
 

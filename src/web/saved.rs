@@ -78,7 +78,7 @@ pub async fn list(app: Shared, caller: ContextCaller) -> AppResult<web::Json<Vec
 ///
 /// # Errors
 /// 400 for a definition that makes no sense.
-#[utoipa::path(post, path = "/api/v1/reports", request_body(content = Content, example = json!({ "title": "Hours by project", "sharing": { "with": "everyone" }, "definition": { "range": { "relative": "lastMonth" }, "rows": ["project"] } })), responses((status = 201, body = SavedView), (status = 400, body = Problem), (status = 422, body = Problem)))]
+#[utoipa::path(post, path = "/api/v1/reports", request_body(content = Content, example = json!({ "title": "Hours by project", "sharing": { "with": "everyone" }, "definition": { "range": { "relative": "lastMonth" }, "rows": ["project"] } })), responses((status = 201, body = SavedView), (status = 400, body = Problem), (status = 402, body = Problem), (status = 422, body = Problem)))]
 pub async fn create(app: Shared, caller: ContextCaller, body: web::Json<Content>) -> AppResult<HttpResponse> {
     let saved = saved::create(&app, &caller.0, body.into_inner()).await?;
     Ok(HttpResponse::Created().json(SavedView::from(saved)))
@@ -102,7 +102,7 @@ pub async fn one(
 ///
 /// # Errors
 /// 409 if it was changed since `version`; both are told.
-#[utoipa::path(put, path = "/api/v1/reports/{reportId}", params(("reportId" = String, Path)), request_body = ChangeInput, responses((status = 200, body = SavedView), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
+#[utoipa::path(put, path = "/api/v1/reports/{reportId}", params(("reportId" = String, Path)), request_body = ChangeInput, responses((status = 200, body = SavedView), (status = 402, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub async fn change(
     app: Shared,
     caller: ContextCaller,
@@ -119,7 +119,7 @@ pub async fn change(
 ///
 /// # Errors
 /// 404 for one that the caller may not use.
-#[utoipa::path(post, path = "/api/v1/reports/{reportId}/duplicate", params(("reportId" = String, Path)), responses((status = 201, body = SavedView), (status = 404, body = Problem)))]
+#[utoipa::path(post, path = "/api/v1/reports/{reportId}/duplicate", params(("reportId" = String, Path)), responses((status = 201, body = SavedView), (status = 402, body = Problem), (status = 404, body = Problem)))]
 pub async fn duplicate(
     app: Shared,
     caller: ContextCaller,

@@ -58,7 +58,7 @@ pub struct NewTag {
 ///
 /// # Errors
 /// 400 for the name, 409 if it is taken.
-#[utoipa::path(post, path = "/api/v1/tags", request_body = NewTag, responses((status = 201, body = TagView), (status = 400, body = Problem), (status = 409, body = Problem)))]
+#[utoipa::path(post, path = "/api/v1/tags", request_body = NewTag, responses((status = 201, body = TagView), (status = 400, body = Problem), (status = 402, body = Problem), (status = 409, body = Problem)))]
 pub async fn create(app: Shared, caller: ContextCaller, body: web::Json<NewTag>) -> AppResult<HttpResponse> {
     let tag = feature::create(&app, &caller.0, &body.name).await?;
     Ok(HttpResponse::Created().json(TagView::from(tag)))
@@ -78,7 +78,7 @@ pub struct TagChange {
 ///
 /// # Errors
 /// 403 for others than Jira admins; 400, 404 or 409 for the change.
-#[utoipa::path(put, path = "/api/v1/tags/{tagId}", params(("tagId" = String, Path)), request_body = TagChange, responses((status = 200, body = TagView), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
+#[utoipa::path(put, path = "/api/v1/tags/{tagId}", params(("tagId" = String, Path)), request_body = TagChange, responses((status = 200, body = TagView), (status = 402, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub async fn change(
     app: Shared,
     caller: ContextCaller,
@@ -96,7 +96,7 @@ pub async fn change(
 ///
 /// # Errors
 /// 403 for others than Jira admins; 404; 409 if it is in use.
-#[utoipa::path(delete, path = "/api/v1/tags/{tagId}", params(("tagId" = String, Path)), responses((status = 204, description = "Deleted"), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
+#[utoipa::path(delete, path = "/api/v1/tags/{tagId}", params(("tagId" = String, Path)), responses((status = 204, description = "Deleted"), (status = 402, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub async fn delete(app: Shared, caller: ContextCaller, path: web::Path<String>) -> AppResult<HttpResponse> {
     feature::delete(&app, &caller.0, params::id("tagId", &path)?).await?;
     Ok(HttpResponse::NoContent().finish())

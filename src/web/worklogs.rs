@@ -337,7 +337,7 @@ fn missing(field: &str, how: &str) -> AppError {
 ///
 /// # Errors
 /// 400 for the input, Jira's own refusal otherwise; 504 `outcome_unknown` if Jira did not say.
-#[utoipa::path(post, path = "/api/v1/issues/{issueId}/worklogs", params(("issueId" = String, Path), ("Idempotency-Key" = String, Header, description = "1 to 255 characters, new for each new worklog")), request_body = WorklogInput, responses((status = 201, body = WorklogView), (status = 200, body = WorklogView, description = "Written before with the same key"), (status = 400, body = Problem), (status = 422, body = Problem), (status = 504, body = Problem)))]
+#[utoipa::path(post, path = "/api/v1/issues/{issueId}/worklogs", params(("issueId" = String, Path), ("Idempotency-Key" = String, Header, description = "1 to 255 characters, new for each new worklog")), request_body = WorklogInput, responses((status = 201, body = WorklogView), (status = 200, body = WorklogView, description = "Written before with the same key"), (status = 400, body = Problem), (status = 402, body = Problem), (status = 422, body = Problem), (status = 504, body = Problem)))]
 pub async fn create(
     app: Shared,
     caller: ContextCaller,
@@ -380,7 +380,7 @@ fn idempotency_key(request: &HttpRequest) -> AppResult<String> {
 ///
 /// # Errors
 /// 400 for the input, Jira's own refusal otherwise.
-#[utoipa::path(put, path = "/api/v1/issues/{issueId}/worklogs/{worklogId}", params(("issueId" = String, Path), ("worklogId" = String, Path)), request_body = WorklogInput, responses((status = 200, body = WorklogView), (status = 400, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem, description = "Jira has a newer version; `yours` and `current` tell both"), (status = 422, body = Problem)))]
+#[utoipa::path(put, path = "/api/v1/issues/{issueId}/worklogs/{worklogId}", params(("issueId" = String, Path), ("worklogId" = String, Path)), request_body = WorklogInput, responses((status = 200, body = WorklogView), (status = 400, body = Problem), (status = 402, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem, description = "Jira has a newer version; `yours` and `current` tell both"), (status = 422, body = Problem)))]
 pub async fn edit(
     app: Shared,
     caller: ContextCaller,
@@ -426,7 +426,7 @@ pub struct DeleteQuery {
 ///
 /// # Errors
 /// Jira's own refusal.
-#[utoipa::path(delete, path = "/api/v1/issues/{issueId}/worklogs/{worklogId}", params(("issueId" = String, Path), ("worklogId" = String, Path), DeleteQuery), responses((status = 204, description = "Deleted"), (status = 404, body = Problem), (status = 422, body = Problem)))]
+#[utoipa::path(delete, path = "/api/v1/issues/{issueId}/worklogs/{worklogId}", params(("issueId" = String, Path), ("worklogId" = String, Path), DeleteQuery), responses((status = 204, description = "Deleted"), (status = 402, body = Problem), (status = 404, body = Problem), (status = 422, body = Problem)))]
 pub async fn delete(
     app: Shared,
     caller: ContextCaller,

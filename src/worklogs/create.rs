@@ -13,7 +13,6 @@ use crate::jira::meter::Class;
 use crate::jira::sign::Scopes;
 use crate::jira::time;
 use crate::jira::worklogs::{PROPERTY, RemoteWorklog};
-use crate::licence;
 use crate::sync::{apply, complete};
 use crate::tags;
 use hourbook_store::tenant::intents::{self, Intent};
@@ -53,7 +52,6 @@ pub struct NewWorklog {
 /// # Errors
 /// Jira's refusal in its own words; `outcome_unknown` if Jira did not say.
 pub async fn create(app: &App, caller: &Caller, new: NewWorklog) -> AppResult<Created> {
-    licence::require(app, caller).await?;
     let db = app.db(&caller.tenant).await?;
     let attempt = Attempt::new(app, caller, &db, &new);
     let _turn = app.turns.take(format!("{}/{}", caller.tenant.id, attempt.intent.key_hash)).await;

@@ -10,7 +10,6 @@ use crate::jira::error::JiraError;
 use crate::jira::meter::Class;
 use crate::jira::sign::Scopes;
 use crate::jira::worklogs::Estimate;
-use crate::licence;
 use crate::sync::{apply, complete};
 use hourbook_store::tenant::TenantDb;
 use hourbook_store::tenant::intents::{self, Intent};
@@ -32,7 +31,6 @@ pub async fn delete(
     id: i64,
     estimate: &Estimate,
 ) -> AppResult<()> {
-    licence::require(app, caller).await?;
     let db = app.db(&caller.tenant).await?;
     let intent = intent(app, caller, issue_id, id);
     let _turn = app.turns.take(format!("{}/{}", caller.tenant.id, intent.key_hash)).await;

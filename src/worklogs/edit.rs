@@ -12,7 +12,6 @@ use crate::jira::meter::Class;
 use crate::jira::sign::Scopes;
 use crate::jira::time;
 use crate::jira::worklogs::{PROPERTY, RemoteWorklog};
-use crate::licence;
 use crate::sync::{apply, complete};
 use crate::tags;
 use hourbook_store::error::Error as StoreError;
@@ -46,7 +45,6 @@ pub struct Change {
 /// # Errors
 /// Jira's refusal, explained; the copy is untouched then.
 pub async fn edit(app: &App, caller: &Caller, change: Change) -> AppResult<Edited> {
-    licence::require(app, caller).await?;
     let db = app.db(&caller.tenant).await?;
     let (issue_id, id) = (change.issue_id, change.id);
     let editor = Editor { jira: caller.in_person(&app.jira, Class::Write, Scopes::Write), app, caller, db };

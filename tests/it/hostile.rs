@@ -212,6 +212,38 @@ fn what_is_for_admins_is_declared_so() {
     assert_eq!(open, expected, "what anybody may call tells nothing of a tenant");
 }
 
+/// What is refused without a licence, told once more, and documented.
+#[test]
+fn what_needs_a_licence_is_declared_so() {
+    let table = routes::all();
+    let licensed = |token| {
+        let such = table.iter().filter(move |route| route.licensed && route.token == token);
+        such.map(|route| format!("{} {}", route.method, route.path)).collect::<Vec<_>>()
+    };
+    let of_connect = licensed(TokenKind::Context);
+    assert_eq!(
+        of_connect,
+        [
+            "POST /api/v1/tags",
+            "PUT /api/v1/tags/{tagId}",
+            "DELETE /api/v1/tags/{tagId}",
+            "POST /api/v1/reports",
+            "PUT /api/v1/reports/{reportId}",
+            "POST /api/v1/reports/{reportId}/duplicate",
+            "POST /api/v1/issues/{issueId}/worklogs",
+            "PUT /api/v1/issues/{issueId}/worklogs/{worklogId}",
+            "DELETE /api/v1/issues/{issueId}/worklogs/{worklogId}",
+        ]
+    );
+    let of_forge: Vec<String> = of_connect.iter().map(|route| route.replace(" /", " /forge/")).collect();
+    assert_eq!(licensed(TokenKind::Invocation), of_forge);
+    let document: Value = serde_json::from_str(&hourbook::web::openapi::render().unwrap()).unwrap();
+    for route in table.iter().filter(|route| route.token == TokenKind::Context) {
+        let answers = &document["paths"][&route.path][route.method.to_lowercase()]["responses"];
+        assert_eq!(answers.get("402").is_some(), route.licensed, "{} {}", route.method, route.path);
+    }
+}
+
 /// The body of a lifecycle call is not signed: a token that was seen once vouches for no other body.
 #[tokio::test]
 async fn a_lifecycle_token_vouches_for_one_body() {

@@ -1,7 +1,10 @@
 //! Licences: what a host says of them, what people may do, what admins are told.
 
+use crate::auth::target;
 use crate::support::client::send;
 use crate::support::{ANA, APP_KEY, BEN, World, eventually};
+use hourbook::auth::TokenKind;
+use hourbook::web::routes;
 use hourbook_simulator::people::Work;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -36,6 +39,20 @@ async fn an_inactive_licence_is_read_only_and_loses_nothing() {
         let body = json!({ "started": "2026-03-02T09:00:00Z", "timeSpentSeconds": 600 });
         let refused = world.as_user(BEN).log_work(world.ids.issue, "unpaid", &body).await;
         assert_eq!((refused.status, refused.json["code"].as_str()), (402, Some("licence_expired")));
+        for route in routes::all().iter().filter(|route| route.token == TokenKind::Context) {
+            // A body that no handler takes: whoever is let in gets 400 or so.
+            let body = (route.method != "GET").then(|| json!({ "nothing": true }));
+            let reply =
+                world.as_user(ANA).send(route.method, &target(&world, route), body.as_ref(), &[]).await;
+            assert_eq!(
+                reply.status == 402,
+                route.licensed,
+                "{} {}: {}",
+                route.method,
+                route.path,
+                reply.text
+            );
+        }
         assert_eq!(world.as_user(ANA).get("/api/v1/worklogs").await.status, 200);
         world.site.log_work(BEN, world.ids.issue, Work::of(660, "canary in the month of grace"));
         world.advance(DAY * 29);

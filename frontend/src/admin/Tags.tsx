@@ -11,8 +11,13 @@ import { Waiting } from "./Waiting";
 
 type Tag = Schemas["TagView"];
 
+interface Props extends PageProps {
+  /** Without a licence nothing can be changed. */
+  mayChange: boolean;
+}
+
 /** The catalogue of tags. A tag stays the same when it is renamed; one that is in use is archived, not deleted. */
-export function Tags({ api }: PageProps) {
+export function Tags({ api, mayChange }: Props) {
   const load = useCallback(async () => (await body(api.GET("/api/v1/tags"))).items, [api]);
   const { value: tags, failure, reload } = useLoaded(load);
   const [name, setName] = useState("");
@@ -40,29 +45,31 @@ export function Tags({ api }: PageProps) {
   return (
     <div class="stack form">
       <p class="subtle">{t.admin.tags.why}</p>
-      <form
-        class="row"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!name.trim()) return;
-          void act(
-            () => body(api.POST("/api/v1/tags", { body: { name: name.trim() } })),
-            t.admin.tags.saved,
-          ).then((done) => done && setName(""));
-        }}
-      >
-        <input
-          class="input grow"
-          aria-label={t.admin.tags.newName}
-          placeholder={t.admin.tags.newName}
-          maxLength={100}
-          value={name}
-          onInput={(event) => setName(event.currentTarget.value)}
-        />
-        <Button type="submit" look="primary" disabled={!name.trim()}>
-          {t.admin.tags.add}
-        </Button>
-      </form>
+      {mayChange && (
+        <form
+          class="row"
+          onSubmit={(event) => {
+            event.preventDefault();
+            if (!name.trim()) return;
+            void act(
+              () => body(api.POST("/api/v1/tags", { body: { name: name.trim() } })),
+              t.admin.tags.saved,
+            ).then((done) => done && setName(""));
+          }}
+        >
+          <input
+            class="input grow"
+            aria-label={t.admin.tags.newName}
+            placeholder={t.admin.tags.newName}
+            maxLength={100}
+            value={name}
+            onInput={(event) => setName(event.currentTarget.value)}
+          />
+          <Button type="submit" look="primary" disabled={!name.trim()}>
+            {t.admin.tags.add}
+          </Button>
+        </form>
+      )}
       {error !== undefined && (
         <Message kind="error" title={t.errors.title}>
           <p>{reason(error)}</p>
@@ -88,32 +95,38 @@ export function Tags({ api }: PageProps) {
                 <span class="grow">
                   {tag.name} {tag.archived && <span class="lozenge">{t.admin.tags.archived}</span>}
                 </span>
-                <Button
-                  look="bare"
-                  aria-label={t.admin.tags.renameOf(tag.name)}
-                  onClick={() => setEditing(tag)}
-                >
-                  {t.admin.tags.rename}
-                </Button>
-                <Button
-                  look="bare"
-                  aria-label={(tag.archived ? t.admin.tags.bringBackOf : t.admin.tags.archiveOf)(tag.name)}
-                  onClick={() => void change(tag, { archived: !tag.archived })}
-                >
-                  {tag.archived ? t.admin.tags.bringBack : t.admin.tags.archive}
-                </Button>
-                <Button
-                  look="bare"
-                  aria-label={t.admin.tags.deleteOf(tag.name)}
-                  onClick={() =>
-                    void act(
-                      () => body(api.DELETE("/api/v1/tags/{tagId}", path(tag))),
-                      t.admin.tags.deleted(tag.name),
-                    )
-                  }
-                >
-                  {t.panel.delete}
-                </Button>
+                {mayChange && (
+                  <>
+                    <Button
+                      look="bare"
+                      aria-label={t.admin.tags.renameOf(tag.name)}
+                      onClick={() => setEditing(tag)}
+                    >
+                      {t.admin.tags.rename}
+                    </Button>
+                    <Button
+                      look="bare"
+                      aria-label={(tag.archived ? t.admin.tags.bringBackOf : t.admin.tags.archiveOf)(
+                        tag.name,
+                      )}
+                      onClick={() => void change(tag, { archived: !tag.archived })}
+                    >
+                      {tag.archived ? t.admin.tags.bringBack : t.admin.tags.archive}
+                    </Button>
+                    <Button
+                      look="bare"
+                      aria-label={t.admin.tags.deleteOf(tag.name)}
+                      onClick={() =>
+                        void act(
+                          () => body(api.DELETE("/api/v1/tags/{tagId}", path(tag))),
+                          t.admin.tags.deleted(tag.name),
+                        )
+                      }
+                    >
+                      {t.panel.delete}
+                    </Button>
+                  </>
+                )}
               </>
             )}
           </li>

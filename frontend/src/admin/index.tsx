@@ -44,7 +44,7 @@ export default function Page(props: PageProps) {
         >
           {tab === "sync" && <Sync {...props} />}
           {tab === "settings" && <Settings {...props} />}
-          {tab === "tags" && <Tags {...props} />}
+          {tab === "tags" && <Tags {...props} mayChange={me?.licence?.active !== false} />}
           {tab === "privacy" && <Privacy {...props} />}
           {tab === "audit" && <Audit {...props} />}
         </Tabs>

@@ -34,19 +34,22 @@ interface Props {
   api: Api;
   host: Host;
   isAdmin: boolean;
+  /** Without a licence nothing can be saved. */
+  maySave: boolean;
   onOpen: (state: State) => void;
 }
 
 type Asking = "save" | "rename" | "delete";
 
 /** The title, and what can be done with saved reports. */
-export function SavedMenu({ state, api, host, isAdmin, onOpen }: Props) {
+export function SavedMenu({ state, api, host, isAdmin, maySave, onOpen }: Props) {
   const { saved, failure, load } = useSaved(api);
   const [asking, setAsking] = useState<Asking>();
   const [error, setError] = useState<unknown>();
   const announce = useAnnounce();
   const current = saved?.find((report) => report.id === state.saved);
   const isOwn = current?.owner === host.context.accountId;
+  const mayDelete = current && (isOwn || (isAdmin && current.sharing.with !== "private"));
   const isChanged =
     current &&
     JSON.stringify(definitionOf(stateOf(current.definition, state))) !== JSON.stringify(definitionOf(state));
@@ -101,11 +104,11 @@ export function SavedMenu({ state, api, host, isAdmin, onOpen }: Props) {
         </Popover>
       </h1>
       {isChanged && <span class="lozenge information">{t.saved.changed}</span>}
-      {isOwn && isChanged && (
+      {maySave && isOwn && isChanged && (
         <Button onClick={() => void change(current.title, current.sharing)}>{t.saved.save}</Button>
       )}
-      <Button onClick={() => setAsking("save")}>{t.saved.saveAs}</Button>
-      {current && (
+      {maySave && <Button onClick={() => setAsking("save")}>{t.saved.saveAs}</Button>}
+      {current && (maySave || mayDelete) && (
         <Popover label={t.saved.more} menu look="bare">
           {(close) => {
             const choose = (work: () => void) => () => {
@@ -114,19 +117,23 @@ export function SavedMenu({ state, api, host, isAdmin, onOpen }: Props) {
             };
             return (
               <>
-                {isOwn && <MenuItem onChoose={choose(() => setAsking("rename"))}>{t.saved.rename}</MenuItem>}
-                <MenuItem
-                  onChoose={choose(
-                    () =>
-                      void act(
-                        () => body(api.POST("/api/v1/reports/{reportId}/duplicate", { params: { path } })),
-                        t.saved.savedHeard,
-                      ),
-                  )}
-                >
-                  {t.saved.duplicate}
-                </MenuItem>
-                {(isOwn || (isAdmin && current.sharing.with !== "private")) && (
+                {maySave && isOwn && (
+                  <MenuItem onChoose={choose(() => setAsking("rename"))}>{t.saved.rename}</MenuItem>
+                )}
+                {maySave && (
+                  <MenuItem
+                    onChoose={choose(
+                      () =>
+                        void act(
+                          () => body(api.POST("/api/v1/reports/{reportId}/duplicate", { params: { path } })),
+                          t.saved.savedHeard,
+                        ),
+                    )}
+                  >
+                    {t.saved.duplicate}
+                  </MenuItem>
+                )}
+                {mayDelete && (
                   <MenuItem danger onChoose={choose(() => setAsking("delete"))}>
                     {t.saved.delete}
                   </MenuItem>

@@ -99,7 +99,14 @@ function Reports({ api, host, begin, me }: PageProps & { begin: State; me: Schem
   return (
     <main class="reports">
       <header class="row">
-        <SavedMenu state={state} api={api} host={host} isAdmin={me.jiraAdmin} onOpen={setState} />
+        <SavedMenu
+          state={state}
+          api={api}
+          host={host}
+          isAdmin={me.jiraAdmin}
+          maySave={me.licence?.active !== false}
+          onOpen={setState}
+        />
         <ExportMenu api={api} host={host} definition={definition} />
         <Options state={state} onChange={change} />
       </header>

@@ -40,7 +40,8 @@ const de: Texts = {
     internal: "Bei uns ist etwas schiefgegangen.",
     busy: "Der Server ist beschäftigt. Versuchen Sie es gleich noch einmal.",
     licence_expired:
-      "Die Lizenz von Hourbook ist abgelaufen: Zeiten können gelesen, aber nicht gebucht werden.",
+      "Die Lizenz von Hourbook ist abgelaufen: Alles kann gelesen, aber nichts gebucht oder gespeichert werden.",
+    user_token_missing: "Das muss bei Jira in Ihrem Namen erfragt werden. Laden Sie die Seite neu.",
     system_token_missing:
       "Hourbook wartet darauf, dass Jira es wieder einlässt. Das dauert einige Minuten; versuchen Sie es dann noch einmal.",
     unknown_tenant:
@@ -64,7 +65,7 @@ const de: Texts = {
   licence: {
     expired: {
       title: "Die Lizenz von Hourbook ist abgelaufen",
-      text: "Zeiten können gelesen, aber nicht gebucht werden. Nichts geht verloren. Ein Jira-Admin kann sie unter Apps, Apps verwalten erneuern.",
+      text: "Alles kann gelesen, aber nichts gebucht oder gespeichert werden. Nichts geht verloren. Ein Jira-Admin kann sie unter Apps, Apps verwalten erneuern.",
     },
     trial: "Dies ist eine Testversion von Hourbook.",
     trialUntil: (day) => `Dies ist eine Testversion von Hourbook. Sie endet am ${day}.`,

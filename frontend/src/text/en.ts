@@ -48,7 +48,7 @@ const en = {
   licence: {
     expired: {
       title: "The Hourbook licence has expired",
-      text: "Time can be read but not logged. Nothing is lost. A Jira admin can renew it under Apps, Manage apps.",
+      text: "Everything can be read, but no time logged and nothing saved. Nothing is lost. A Jira admin can renew it under Apps, Manage apps.",
     },
     trial: "This is a trial of Hourbook.",
     trialUntil: (day: string) => `This is a trial of Hourbook. It ends on ${day}.`,
