@@ -74,7 +74,6 @@ test("an admin's page tells where the sync stands", async ({ world }) => {
 
 test("without a licence everything is read and nothing is offered to be written", async ({ page }) => {
   const world = new World(page, links().sites.dusk);
-  await world.jira({ do: "licence", active: false });
   await world.openIssue(world.site.issue.key);
   await expect(world.app.getByText("The Hourbook licence has expired")).toBeVisible();
   await expect(world.app.getByLabel("Time spent")).toHaveCount(0);

@@ -19,7 +19,7 @@ const admin = (tab: string): State => ({
   name: `admin-${tab}`,
   open: async (world) => {
     await world.open(`${world.site.admin}#!${tab}`);
-    await world.app.locator(".tabpanel :not([aria-busy])").first().waitFor();
+    await world.app.locator(".tabpanel > :not([aria-busy])").first().waitFor();
   },
 });
 
@@ -35,20 +35,16 @@ const byForge = (state: State): State => ({
 });
 
 /** Where the licence has expired, as everybody sees it; and a trial, as admins do. */
-const licence = (name: string, deed: Record<string, unknown>, open: State["open"]): State => ({
+const licence = (name: string, site: "dusk" | "dawn", told: string, open: State["open"]): State => ({
   name: `licence-${name}`,
   open: async (world) => {
-    world.site = links().sites.dusk;
-    await world.jira({ do: "licence", ...deed });
+    world.site = links().sites[site];
     await open(world);
-    await world.app
-      .getByText(/licence|trial/)
-      .first()
-      .waitFor();
+    await world.app.getByText(told).waitFor();
   },
 });
-const EXPIRED = { active: false };
-const TRIAL = { active: true, trialEnds: "2026-12-24T00:00:00.000Z" };
+const EXPIRED = ["dusk", "The Hourbook licence has expired"] as const;
+const TRIAL = ["dawn", "This is a trial of Hourbook."] as const;
 
 export const STATES: State[] = [
   { name: "panel", open: (world) => world.openIssue(world.site.issue.key) },
@@ -114,7 +110,8 @@ export const STATES: State[] = [
   byForge({ name: "panel", open: (world) => world.openIssue(world.site.issue.key) }),
   byForge(reports("pivot", pivot)),
   byForge(admin("sync")),
-  licence("expired-panel", EXPIRED, (world) => world.openIssue(world.site.issue.key)),
-  licence("expired-reports", EXPIRED, (world) => world.openReports("")),
-  licence("trial-admin", TRIAL, (world) => world.open(world.site.admin)),
+  licence("expired-panel", ...EXPIRED, (world) => world.openIssue(world.site.issue.key)),
+  licence("expired-reports", ...EXPIRED, (world) => world.openReports("")),
+  licence("expired-tags", ...EXPIRED, admin("tags").open),
+  licence("trial-admin", ...TRIAL, (world) => world.open(world.site.admin)),
 ];

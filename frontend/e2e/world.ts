@@ -13,8 +13,8 @@ export interface Site {
 
 interface Links {
   app: string;
-  /** `cosy` and `dusk` have Hourbook by Forge, the others by Connect; the licence of `dusk` changes. */
-  sites: Record<"acme" | "bolt" | "cosy" | "dusk", Site>;
+  /** `acme` and `bolt` have Hourbook by Connect, the others by Forge; `dusk` has no licence, `dawn` a trial. */
+  sites: Record<"acme" | "bolt" | "cosy" | "dusk" | "dawn", Site>;
 }
 
 export function links(): Links {

@@ -25,8 +25,8 @@ pub struct Options {
     /// Run once from install to wiped, print each check, and exit 0 only if all held.
     #[arg(long)]
     script: bool,
-    /// Which host the sites install Hourbook by; with `both`, two small ones by Forge and the others by
-    /// Connect.
+    /// Which host the sites install Hourbook by; with `both`, the large ones by Connect and the small ones by Forge,
+    /// one of them without a licence and one on trial.
     #[arg(long, value_enum, default_value_t = Host::Connect)]
     host: Host,
     /// Worklogs of the largest of the three sites.

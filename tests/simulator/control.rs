@@ -25,8 +25,6 @@ pub(crate) enum Deed {
     MayWork { account: String, may: bool },
     /// Whether time is tracked.
     TimeTracking { on: bool },
-    /// What the host says of the licence; on Forge with the end of a trial.
-    Licence { active: bool, trial_ends: Option<String> },
     /// What is on an issue.
     Worklogs { issue_id: i64 },
 }
@@ -86,15 +84,6 @@ pub(crate) async fn act(site: web::Data<Site>, deed: web::Json<Deed>) -> HttpRes
         }
         Deed::TimeTracking { on } => {
             site.state().time_tracking = on;
-            Value::Null
-        }
-        Deed::Licence { active, trial_ends } => {
-            let mut state = site.state();
-            state.licence = Some(active);
-            if let Some(app) = state.forge.as_mut() {
-                app.licence = trial_ends
-                    .map(|ends| json!({ "active": active, "isEvaluation": true, "trialEndDate": ends }));
-            }
             Value::Null
         }
         Deed::Worklogs { issue_id } => {

@@ -52,12 +52,14 @@ pub async fn run(stage: &Stage, options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The issue of a site that is shown first: one with an estimate and with work on it.
+/// The issue of a site that is shown first: one with an estimate and with some work on it, as far as there is.
 fn shown_issue(site: &Site) -> Option<(i64, String)> {
     let state = site.state();
-    let with_work = |issue: &&Issue| state.by_issue.get(&issue.id).is_some_and(|on_it| on_it.len() > 3);
-    let shown = state.issues.values().filter(|issue| issue.original > 0).find(with_work);
-    shown.or_else(|| state.issues.values().next()).map(|issue| (issue.id, issue.key.clone()))
+    let work = |issue: &Issue| state.by_issue.get(&issue.id).map_or(0, |on_it| on_it.len().min(4));
+    let estimated = state.issues.values().filter(|issue| issue.original > 0);
+    // The first of those that have as much.
+    let shown = estimated.rev().max_by_key(|issue| work(issue));
+    shown.map(|issue| (issue.id, issue.key.clone()))
 }
 
 fn addresses(stage: &Stage) {
@@ -73,6 +75,11 @@ fn addresses(stage: &Stage) {
         ("tenants", format!("http://{}/ops/tenants", stage.running.ops)),
     ] {
         output::line(format!("  {name:10} {url}"));
+    }
+    for shown in &stage.sites {
+        if let Some(licence) = shown.licence {
+            output::line(format!("  {:10} {}", licence.name(), shown.site.app_page_url("hourbook-reports")));
+        }
     }
 }
 

@@ -1,9 +1,10 @@
-//! Three simulated sites, and the real server beside them.
+//! Simulated sites, and the real server beside them.
 
 use super::{Host, Options};
 use crate::cli::output;
 use crate::clock::Clock;
 use crate::config::{Config, Env};
+use crate::jira::time;
 use crate::web::server::{self, Running};
 use anyhow::{Context, ensure};
 use base64::Engine;
@@ -14,6 +15,7 @@ use hourbook_simulator::seed::{self, Size};
 use hourbook_simulator::site::Site;
 use hourbook_store::control::installations::{self, CLOSED};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,12 +23,77 @@ use std::time::{Duration, Instant};
 /// Key of the app that the demo installs.
 pub const APP_KEY: &str = "app.hourbook.demo";
 
+/// What Forge says of a site's licence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Licence {
+    /// It has expired.
+    Expired,
+    /// It is a trial.
+    Trial,
+}
+
+impl Licence {
+    /// In a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Trial => "trial",
+        }
+    }
+}
+
+/// A site of the demo before it is filled.
+struct Plan {
+    name: &'static str,
+    /// It has one of so many parts of the worklogs.
+    part: usize,
+    users: usize,
+    issues: usize,
+    /// Where both hosts are shown.
+    by_forge: bool,
+    licence: Option<Licence>,
+}
+
+const fn plan(name: &'static str, part: usize, users: usize, issues: usize) -> Plan {
+    Plan { name, part, users, issues, by_forge: false, licence: None }
+}
+
+const PLANS: [Plan; 3] = [
+    plan("acme", 1, 200, 5000),
+    plan("bolt", 10, 40, 800),
+    Plan { by_forge: true, ..plan("cosy", 100, 8, 60) },
+];
+/// For whoever wants to see both hosts, and what licences look like.
+const PLANS_OF_BOTH: [Plan; 2] = [
+    Plan { by_forge: true, licence: Some(Licence::Expired), ..plan("dusk", 200, 8, 30) },
+    Plan { by_forge: true, licence: Some(Licence::Trial), ..plan("dawn", 200, 8, 30) },
+];
+
 /// A site with a name to show.
 pub struct Shown {
     /// What to call it.
     pub name: &'static str,
     /// The site.
     pub site: Arc<Site>,
+    /// What Forge says of its licence, if it does.
+    pub licence: Option<Licence>,
+}
+
+impl Shown {
+    /// Lets Forge say what it says of the licence.
+    fn tell_licence(&self) {
+        let told = match self.licence {
+            None => return,
+            Some(Licence::Expired) => json!({ "active": false }),
+            Some(Licence::Trial) => {
+                let end = time::rfc3339(self.site.clock.now_ms() + 26 * 86_400_000);
+                json!({ "active": true, "isEvaluation": true, "trialEndDate": end })
+            }
+        };
+        if let Some(app) = self.site.state().forge.as_mut() {
+            app.licence = Some(told);
+        }
+    }
 }
 
 /// Everything that is on stage.
@@ -47,25 +114,24 @@ impl Stage {
     /// Fills the sites and starts the server.
     pub async fn build(options: &Options) -> anyhow::Result<Self> {
         let cloud = Cloud::start();
-        // Name, part of the worklogs, people, issues. The last is for whoever wants to see both hosts.
-        let all = [("acme", 1, 200, 5000), ("bolt", 10, 40, 800), ("cosy", 100, 8, 60), ("dusk", 200, 8, 30)];
-        let shown = if options.host == Host::Both { all.len() } else { 3 };
-        let sites = all
+        let more = PLANS_OF_BOTH.into_iter().filter(|_| options.host == Host::Both);
+        let sites = PLANS
             .into_iter()
-            .take(shown)
-            .map(|(name, part, users, issues)| {
+            .chain(more)
+            .map(|Plan { name, part, users, issues, by_forge, licence }| {
                 let site = Site::start(&cloud, &format!("demo-client-{name}"));
                 let size = Size { users, issues, worklogs: (options.worklogs / part).max(10) };
                 seed::fill(&site, options.seed, size);
-                let by_forge = options.host == Host::Forge || (options.host == Host::Both && users == 8);
+                let by_forge = options.host == Host::Forge || (options.host == Host::Both && by_forge);
                 site.state().by_forge = by_forge;
                 output::line(format!(
-                    "Jira site {name} ({}): {} worklogs, {users} people, {issues} issues at {}",
+                    "Jira site {name} ({}{}): {} worklogs, {users} people, {issues} issues at {}",
                     if by_forge { "Forge" } else { "Connect" },
+                    licence.map(|licence| format!(", licence: {}", licence.name())).unwrap_or_default(),
                     size.worklogs,
                     site.base_url
                 ));
-                Shown { name, site }
+                Shown { name, site, licence }
             })
             .collect();
         let data_dir = std::env::temp_dir().join(format!("hourbook-demo-{}", std::process::id()));
@@ -100,6 +166,7 @@ impl Stage {
         for shown in &self.sites {
             let status = shown.site.install(&self.url(), APP_KEY).await;
             ensure!(status == 204, "{}: the installation was answered {status}", shown.name);
+            shown.tell_licence();
             let total = shown.site.state().worklogs.len();
             let bar = bars.add(ProgressBar::new(u64::try_from(total)?).with_style(style.clone()));
             bar.set_prefix(shown.name);
