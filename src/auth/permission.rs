@@ -245,7 +245,8 @@ pub async fn restricted_visible(
             (Ok(worklogs), _) => worklogs.into_iter().map(|worklog| worklog.id).collect(),
             // Nobody was asked, so that nothing was learnt.
             (Err(JiraError::Forbidden(_)), Acting::Withheld) => continue,
-            (Err(JiraError::Forbidden(_) | JiraError::Unauthorized), Acting::Granted) => HashSet::new(),
+            (Err(JiraError::Forbidden(_)), _) => HashSet::new(),
+            (Err(JiraError::Unauthorized), Acting::Granted) => HashSet::new(),
             (Err(JiraError::Unauthorized), _) => return Err(JiraError::NoUserToken.into()),
             (Err(error), _) => return Err(error.into()),
         };

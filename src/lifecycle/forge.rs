@@ -188,6 +188,7 @@ async fn speaks_again(app: &App, known: &ForgeInstallation, call: &Invocation) -
 /// A tenant is in use again, whatever kept it: whoever was away may have missed anything.
 fn back(conn: &mut Conn, tenant_id: &str, client_key: &str, now: i64) -> Result<(), Error> {
     let was_away = installations::reopen(conn, tenant_id, now)?;
+    jobs::drop_waiting_of(conn, tenant_id, Kind::Probe.name())?;
     notices::post(conn, What::Changed, tenant_id, client_key, now)?;
     let kind = if was_away { Kind::SyncReconcile } else { Kind::SyncIncremental };
     jobs::enqueue(conn, &kind.for_tenant(tenant_id, "", now), now)?;

@@ -118,6 +118,7 @@ async fn renew(app: &App, tenant: &Tenant, call: &Installed, base_url: &str) -> 
     app.control
         .write(move |conn| {
             installations::renew(conn, &id, &renewal)?;
+            jobs::drop_waiting_of(conn, &id, Kind::Probe.name())?;
             notices::post(conn, What::Changed, &id, &client_key, now)?;
             jobs::enqueue(conn, &kind.for_tenant(&id, "", now), now)?;
             Ok(())

@@ -11,12 +11,14 @@ use crate::tenants::Tenant;
 use hourbook_store::control::installations::{self, CLOSING, LEAVING, SILENT};
 use hourbook_store::control::notices::{self, What};
 use hourbook_store::control::{forge, jobs};
+use hourbook_store::error::Error;
 
 /// Days that a suspended installation is kept.
 const KEPT_MS: i64 = 30 * 86_400_000;
 /// How often a site that refused us is asked, ms.
 const PROBE_MS: i64 = 3_600_000;
-
+/// How soon it is asked when somebody looks, ms.
+const LOOKED_AT_MS: i64 = 30_000;
 /// A fresh installation of Forge is refused by Jira for a while, ms.
 const SETTLES_MS: i64 = 15 * 60_000;
 /// The site answered 401.
@@ -94,6 +96,23 @@ pub(super) fn tell(app: &App, tenant_id: &str, reason: &str) {
     alarm::raise(app, Alarm::Refused, tenant_id, reason);
 }
 
+/// Somebody looks at an installation that is suspended: perhaps its site lets us in again. Nothing follows if it is in
+/// use by now.
+///
+/// # Errors
+/// When the control database fails.
+pub async fn looked_at(app: &App, tenant: &Tenant) -> Result<(), Error> {
+    let (id, now) = (tenant.id.clone(), app.clock.now_ms());
+    app.control
+        .write(move |conn| {
+            if installations::may_be_probed(conn, &id)? {
+                jobs::enqueue(conn, &Kind::Probe.for_tenant(&id, "", now + LOOKED_AT_MS), now)?;
+            }
+            Ok(())
+        })
+        .await
+}
+
 /// The job: asks a site that refused us whether it lets us in again.
 ///
 /// # Errors
@@ -126,6 +145,7 @@ async fn resume(app: &App, tenant: &Tenant) -> anyhow::Result<()> {
         .write(move |conn| {
             let resumed = installations::resume(conn, &id, now)?;
             if resumed {
+                jobs::drop_waiting_of(conn, &id, Kind::Probe.name())?;
                 notices::post(conn, What::Changed, &id, &key, now)?;
                 jobs::enqueue(conn, &Kind::SyncReconcile.for_tenant(&id, "", now), now)?;
             }

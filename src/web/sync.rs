@@ -8,6 +8,7 @@ use crate::jira::meter::Meter;
 use crate::jira::time;
 use crate::jira::worklogs::LIST_MAX;
 use crate::jobs::{self, Kind};
+use crate::lifecycle::suspend;
 use crate::reports::facts::Cost;
 use crate::sync::run::VERIFIED;
 use crate::sync::status::{self, Progress};
@@ -17,9 +18,6 @@ use hourbook_store::tenant::runs::Run;
 use hourbook_store::tenant::{audit, worklogs};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-
-/// How soon a site that refused us is asked again when somebody looks, ms.
-const PROBE_AFTER_MS: i64 = 30_000;
 
 /// Where the sync stands.
 #[derive(Serialize, ToSchema)]
@@ -205,8 +203,7 @@ pub async fn status(app: Shared, caller: ContextCaller) -> AppResult<web::Json<S
     let status = status::of(&app, tenant).await?;
     let admin = tenant.active && permission::is_admin(&app, &caller.0).await.unwrap_or(false);
     if !tenant.active {
-        // Somebody is looking: perhaps the site lets us in again.
-        jobs::enqueue_after(&app, &tenant.id, Kind::Probe, "", PROBE_AFTER_MS).await?;
+        suspend::looked_at(&app, tenant).await?;
     }
     let now = app.clock.now_ms();
     let (mine, all) = app.jira.meter.usage(&tenant.id, now);

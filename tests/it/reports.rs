@@ -383,7 +383,8 @@ async fn without_jira_there_is_no_answer() {
         world.advance(Duration::from_secs(301));
         world.site.rename_issue(world.ids.issue, "canary again");
         world.settle(&world.site).await;
-        world.running().app.forget_memory(&world.tenant_id(&world.site).await, &world.site.client_key());
+        let tenant = world.tenant(&world.site).await;
+        world.running().app.forget_memory(&tenant.id, &tenant.client_key);
         world.site.fail("", path, Fault::Status(503), 4);
         let reply = ask(&world, CLEO, &today).await;
         assert_eq!(

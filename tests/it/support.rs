@@ -406,7 +406,7 @@ impl World {
             .unwrap();
         jobs.into_iter()
             .filter(|job| job.state != "failed")
-            .map(|job| format!("{} {:?}", job.kind, job.error))
+            .map(|job| format!("{} {} {:?}", job.kind, job.state, job.error))
             .collect()
     }
 

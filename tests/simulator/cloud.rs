@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::net::TcpListener;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 /// A key pair of the installation service, or of Forge.
 pub struct InstallKey {
@@ -98,6 +99,8 @@ pub struct Cloud {
     forge_keys: Mutex<Vec<Arc<InstallKey>>>,
     /// How often the key set was asked for.
     pub set_requests: Mutex<u32>,
+    /// How long the answer takes.
+    pub set_takes: Mutex<Duration>,
     /// What Atlassian knows of accounts.
     pub accounts: Mutex<Accounts>,
     sites: Mutex<HashMap<String, Arc<Site>>>,
@@ -121,6 +124,7 @@ impl Cloud {
             keys: Mutex::new(vec![Arc::clone(&KEY)]),
             forge_keys: Mutex::new(vec![Arc::clone(&FORGE_KEY)]),
             set_requests: Mutex::default(),
+            set_takes: Mutex::default(),
             accounts: Mutex::default(),
             sites: Mutex::default(),
             key_requests: Mutex::default(),
@@ -210,6 +214,8 @@ async fn public_key(cloud: web::Data<Cloud>, kid: web::Path<String>) -> HttpResp
 
 async fn key_set(cloud: web::Data<Cloud>) -> HttpResponse {
     *cloud.set_requests.lock() += 1;
+    let takes = *cloud.set_takes.lock();
+    tokio::time::sleep(takes).await;
     let keys = cloud.forge_keys.lock();
     let of_rsa = keys.iter().map(|key| {
         let [n, e] = &key.numbers;

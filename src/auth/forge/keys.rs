@@ -1,7 +1,8 @@
 //! The key set that invocation tokens are signed with.
 //!
 //! It is fetched anew by the hour, so that a key that was withdrawn does not hold for ever, and when a token names a
-//! key that is not in it, which is what a rotation looks like.
+//! key that is not in it, which is what a rotation looks like. Where the service does not answer, nobody waits for it
+//! whose key was good an hour ago: Forge gives up on us after five seconds.
 
 use crate::auth::jwt::Refusal;
 use crate::auth::key_service::KeyService;
@@ -9,25 +10,29 @@ use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::{AlgorithmParameters, JwkSet};
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// How long a set is taken for the newest.
 const FRESH_SECS: i64 = 3600;
 /// How long an old set is used where the service does not answer.
 const USABLE_SECS: i64 = 24 * 3600;
-/// A token with an unknown key, or whose time is not now, makes us look this often at most.
-const UNKNOWN_SECS: i64 = 10;
+/// A token with an unknown key, or whose time is not now, makes us look this often at most; so does an old set whose
+/// service does not answer.
+const AGAIN_SECS: i64 = 10;
+/// How long the service is waited for.
+const WITHIN: Duration = Duration::from_secs(3);
 const MAX_SET: usize = 256 * 1024;
 
 #[derive(Default, Clone)]
 struct Known {
     keys: HashMap<String, DecodingKey>,
     fetched_at: Option<i64>,
+    /// When the service was last asked, whether or not it answered.
+    asked_at: Option<i64>,
 }
 
-impl Known {
-    fn is_younger_than(&self, secs: i64, now_secs: i64) -> bool {
-        self.fetched_at.is_some_and(|at| (0..secs).contains(&(now_secs - at)))
-    }
+fn is_within(secs: i64, at: Option<i64>, now_secs: i64) -> bool {
+    at.is_some_and(|at| (0..secs).contains(&(now_secs - at)))
 }
 
 /// Fetches and remembers the key set.
@@ -54,7 +59,7 @@ impl KeySet {
     /// [`Refusal::KeyService`] if it cannot be had.
     pub async fn learn_time(&self, now_secs: i64) -> Result<(), Refusal> {
         let _one_asks = self.service.asking.lock().await;
-        if self.known.lock().is_younger_than(UNKNOWN_SECS, now_secs) {
+        if is_within(AGAIN_SECS, self.known.lock().fetched_at, now_secs) {
             return Ok(());
         }
         self.fetch(now_secs).await
@@ -68,16 +73,19 @@ impl KeySet {
         if let Some(answer) = self.answer(kid, now_secs) {
             return answer;
         }
-        let _one_asks = self.service.asking.lock().await;
+        let old = self.old(kid, now_secs);
+        let _one_asks = match (&old, self.service.asking.try_lock()) {
+            (_, Ok(turn)) => turn,
+            (Some(key), Err(_)) => return Ok(key.clone()),
+            (None, Err(_)) => self.service.asking.lock().await,
+        };
         if let Some(answer) = self.answer(kid, now_secs) {
             return answer;
         }
-        let fetched = self.fetch(now_secs).await;
-        let known = self.known.lock();
-        match (known.keys.get(kid), fetched) {
-            (Some(key), _) if known.is_younger_than(USABLE_SECS, now_secs) => Ok(key.clone()),
-            (_, Err(refusal)) => Err(refusal),
-            (_, Ok(())) => Err(Refusal::UnknownKey),
+        match (self.fetch(now_secs).await, old) {
+            (Ok(()), _) => self.known.lock().keys.get(kid).cloned().ok_or(Refusal::UnknownKey),
+            (Err(_), Some(key)) => Ok(key),
+            (Err(refusal), None) => Err(refusal),
         }
     }
 
@@ -85,14 +93,28 @@ impl KeySet {
     fn answer(&self, kid: &str, now_secs: i64) -> Option<Result<DecodingKey, Refusal>> {
         let known = self.known.lock();
         match known.keys.get(kid) {
-            Some(key) if known.is_younger_than(FRESH_SECS, now_secs) => Some(Ok(key.clone())),
-            None if known.is_younger_than(UNKNOWN_SECS, now_secs) => Some(Err(Refusal::UnknownKey)),
+            Some(key) if is_within(FRESH_SECS, known.fetched_at, now_secs) => Some(Ok(key.clone())),
+            None if is_within(AGAIN_SECS, known.fetched_at, now_secs) => Some(Err(Refusal::UnknownKey)),
+            Some(key)
+                if is_within(AGAIN_SECS, known.asked_at, now_secs)
+                    && is_within(USABLE_SECS, known.fetched_at, now_secs) =>
+            {
+                Some(Ok(key.clone()))
+            }
             _ => None,
         }
     }
 
+    /// A key that may be used where no newer set is to be had.
+    fn old(&self, kid: &str, now_secs: i64) -> Option<DecodingKey> {
+        let known = self.known.lock();
+        known.keys.get(kid).filter(|_| is_within(USABLE_SECS, known.fetched_at, now_secs)).cloned()
+    }
+
     async fn fetch(&self, now_secs: i64) -> Result<(), Refusal> {
-        let body = self.service.get(&self.url, MAX_SET, now_secs).await?.ok_or(Refusal::KeyService)?;
+        self.known.lock().asked_at = Some(now_secs);
+        let asked = tokio::time::timeout(WITHIN, self.service.get(&self.url, MAX_SET, now_secs)).await;
+        let body = asked.map_err(|_| Refusal::KeyService)??.ok_or(Refusal::KeyService)?;
         let set: JwkSet = serde_json::from_slice(&body).map_err(|error| {
             tracing::warn!(%error, "the key set of Forge does not read");
             Refusal::KeyService
@@ -106,7 +128,8 @@ impl KeySet {
                 keys.insert(kid.clone(), key);
             }
         }
-        *self.known.lock() = Known { keys, fetched_at: Some(now_secs) };
+        let mut known = self.known.lock();
+        (known.keys, known.fetched_at) = (keys, Some(now_secs));
         Ok(())
     }
 }

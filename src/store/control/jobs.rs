@@ -203,6 +203,12 @@ pub fn drop_waiting(conn: &mut Conn, tenant_id: &str, keep_lane: &str) -> Result
     Ok(on!(conn, |c| diesel::delete(waiting).execute(c))?)
 }
 
+/// Drops the waiting work of one kind of a tenant.
+pub fn drop_waiting_of(conn: &mut Conn, tenant_id: &str, kind: &str) -> Result<usize> {
+    let waiting = j::tenant_id.eq(tenant_id).and(j::kind.eq(kind)).and(j::state.eq("queued"));
+    Ok(on!(conn, |c| diesel::delete(j::jobs.filter(waiting)).execute(c))?)
+}
+
 /// Deletes every trace of a tenant's jobs except one.
 pub fn delete_all_but(conn: &mut Conn, tenant_id: &str, keep: i64) -> Result<usize> {
     Ok(on!(conn, |c| diesel::delete(j::jobs.filter(j::tenant_id.eq(tenant_id).and(j::id.ne(keep))))

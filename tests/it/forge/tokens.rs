@@ -8,6 +8,7 @@ use hourbook_simulator::forge::{APP_ID, Twist};
 use hourbook_simulator::tokens;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const ME: &str = "/forge/api/v1/me";
 
@@ -160,7 +161,7 @@ async fn keys_rotate() {
     let world = installed().await;
     let before = world.site.invocation_token("hourbook-panel", Some(BEN));
     world.cloud.rotate_forge_key(InstallKey::generate("forge-key-2"));
-    world.advance(std::time::Duration::from_secs(11));
+    world.advance(Duration::from_secs(11));
     let after = world.site.invocation_token("hourbook-panel", Some(BEN));
     assert_eq!(with_token(&world, ME, &after).await.status, 200, "a new key is fetched");
     assert_eq!(with_token(&world, ME, &before).await.status, 401, "the former one is withdrawn");
@@ -172,6 +173,28 @@ async fn keys_rotate() {
         assert_eq!(with_token(&world, ME, &forged).await.status, 401);
     }
     assert!(*world.cloud.set_requests.lock() <= asked + 1, "unknown keys are looked for now and then");
+    world.end().await;
+}
+
+/// A key service that does not answer costs no event and keeps no page waiting, for as long as the old set may be used.
+#[tokio::test]
+async fn a_key_service_that_hangs_loses_nothing() {
+    let world = installed().await;
+    *world.cloud.set_takes.lock() = Duration::from_secs(60);
+    for _ in 0..2 {
+        world.advance(Duration::from_secs(3700));
+        let event = || async {
+            let gone = json!({ "worklog": { "id": "4242" } });
+            // 0: no answer within the five seconds that Forge waits.
+            assert_eq!(world.site.post_event("avi:jira:deleted:worklog", gone, 0).await, 204);
+        };
+        futures_util::future::join_all((0..20).map(|_| event())).await;
+    }
+    *world.cloud.set_takes.lock() = Duration::ZERO;
+    world.advance(Duration::from_secs(25 * 3600));
+    let token = world.site.invocation_token("hourbook-panel", Some(BEN));
+    let tags = with_token(&world, "/forge/api/v1/tags", &token).await;
+    assert_eq!(tags.status, 200, "too old to be used, and fetched: {}", tags.text);
     world.end().await;
 }
 
