@@ -1,5 +1,6 @@
 //! A closed-loop load over keep-alive connections: prebuilt requests, as little work per request as can be.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -13,6 +14,14 @@ pub struct Outcome {
     pub per_second: f64,
     pub p50: Duration,
     pub p99: Duration,
+}
+
+/// As cells of a table: a second, and milliseconds.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = |time: Duration| time.as_secs_f64() * 1000.0;
+        write!(f, "{:.0} | {:.2} | {:.2}", self.per_second, ms(self.p50), ms(self.p99))
+    }
 }
 
 /// Sends for some time; `request(connection, number)` gives the bytes of a request. Every answer has to be 204.

@@ -212,22 +212,14 @@ async fn measure(tenants: usize, hourbook: &'static str, cluster: Option<&Cluste
         let ratio = |to: &str| found.per_second / median(to).per_second;
         let _ = writeln!(
             page,
-            "| {tenants} | {name} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} |",
-            found.per_second,
-            found.p50.as_secs_f64() * 1000.0,
-            found.p99.as_secs_f64() * 1000.0,
+            "| {tenants} | {name} | {found} | {:.2} | {:.2} |",
             ratio("no database"),
             ratio("commit for each")
         );
     }
     let rate = median(hourbook).per_second / 2.0;
     let open = load::run_open(running.public, TIME, rate, requests(&senders, &format!("o{tenants}"))).await;
-    let steady = format!(
-        "| {tenants} | {hourbook} | {rate:.0} | {:.0} | {:.2} | {:.2} |\n",
-        open.per_second,
-        open.p50.as_secs_f64() * 1000.0,
-        open.p99.as_secs_f64() * 1000.0
-    );
+    let steady = format!("| {tenants} | {hourbook} | {rate:.0} | {open} |\n");
     running.stop().await;
     (page, steady)
 }
