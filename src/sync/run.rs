@@ -418,9 +418,6 @@ impl Run {
             Ok(Turn::Others) => End::Waiting("Other sites have their turn.".into()),
             Err(error) => self.how_it_failed(error, now),
         };
-        if matches!(end, End::Waiting(_)) {
-            self.shown.keep(self.progress);
-        }
         let noted = end.clone();
         self.db
             .write(move |db| {
@@ -434,6 +431,10 @@ impl Run {
                 runs::end(db, run_id, &noted, now)
             })
             .await?;
+        // Not of a tenant that was closed meanwhile: nobody would forget it any more.
+        if matches!(end, End::Waiting(_)) {
+            self.shown.keep(self.progress);
+        }
         match result {
             Ok(Turn::Done) => self.told(now),
             // Behind whoever waits.

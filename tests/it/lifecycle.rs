@@ -150,17 +150,17 @@ async fn a_full_sync_ends_when_its_tenant_is_closed() {
     }
     world.site.fail("POST", "/worklog/list", Fault::Slow(Duration::from_millis(100)), 100);
     assert_eq!(world.site.install(&world.url(), APP_KEY).await, 204);
-    let (app, tenant) = (&world.running().app, world.tenant_id(&world.site).await);
+    let (app, tenant) = (&world.running().app, world.tenant(&world.site).await);
     eventually("the sync runs", || async {
-        let pages = app.progresses.get(&tenant).map_or(0, |progress| progress.counts.pages);
+        let pages = app.progresses.get(&tenant.id).map_or(0, |progress| progress.counts.pages);
         (pages > 0).then_some(()).ok_or_else(|| "no page yet".to_owned())
     })
     .await;
     // Jira goes on answering: only the tenant is gone.
-    hourbook::lifecycle::uninstalled::close(app, &tenant, &world.site.client_key()).await.unwrap();
+    hourbook::lifecycle::uninstalled::close(app, &tenant.id, &tenant.client_key).await.unwrap();
     eventually("the sync has ended and the files are gone", || async {
-        let gone = !world.has_database(&tenant);
-        let ended = app.progresses.get(&tenant).is_none();
+        let gone = !world.has_database(&tenant.id);
+        let ended = app.progresses.get(&tenant.id).is_none();
         (gone && ended).then_some(()).ok_or_else(|| format!("gone: {gone}, ended: {ended}"))
     })
     .await;

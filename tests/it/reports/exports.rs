@@ -206,9 +206,9 @@ async fn an_export_goes_with_the_tenant() {
     let world = filled().await;
     begin(&world, ANA).await;
     let tenant = world.tenant_id(&world.site).await;
-    assert_eq!(world.uninstall(&world.site).await, 204);
     let of_tenant = hourbook::reports::export::stored::of_tenant(&tenant);
     assert!(!world.running().app.vault.list(&of_tenant).await.unwrap().is_empty());
+    assert_eq!(world.uninstall(&world.site).await, 204);
     eventually("its exports are gone", || async {
         let left = world.running().app.vault.remains(&of_tenant).await.unwrap();
         if left > 0 { Err(format!("{left} are left")) } else { Ok(()) }
