@@ -1,8 +1,8 @@
 //! Keys of the app's modules in `deploy/forge/manifest.yml`. A token is given to one module, and a route takes tokens
 //! of its own modules only: a page's token, which can be read from a browser, must not pass for an event of Jira's.
 //!
-//! Forge's documents say `core:endpoint` for the type of what is no page, and leave open whether the key beside it is
-//! that of the module or that of the endpoint which it calls. Either is taken: an endpoint is of one kind, too.
+//! Endpoints are modules to Forge too (`core:endpoint`), and which key a token names, that of the module which calls or
+//! that of the endpoint which it calls, is not certain. Either is taken: an endpoint is of one kind of route, too.
 
 use crate::auth::TokenKind;
 
