@@ -315,7 +315,7 @@ impl Tenants {
         let (Some(sealed), Some(until)) = (&forge.system_token, forge.system_token_until) else {
             return Ok(());
         };
-        if self.system_tokens.until(&tenant.id).is_none_or(|newest| newest < until) {
+        if self.system_tokens.lacks(&tenant.id, until) {
             let token = text(&tenant.cipher.open(token_place(&forge.installation_id), sealed)?)?;
             self.system_tokens.offer(&tenant.id, SystemToken { token, until });
         }

@@ -67,14 +67,17 @@ struct Newest {
 pub struct SystemTokens(Mutex<HashMap<String, Newest>>);
 
 impl SystemTokens {
-    /// Takes a token if it holds longer than the one that there is; false if not.
-    pub fn offer(&self, tenant_id: &str, token: SystemToken) -> bool {
+    /// Whether a token with this end (ms) would hold longer than the one that there is.
+    pub fn lacks(&self, tenant_id: &str, until: i64) -> bool {
+        self.until(tenant_id).is_none_or(|newest| newest < until)
+    }
+
+    /// Takes a token if it holds longer than the one that there is.
+    pub fn offer(&self, tenant_id: &str, token: SystemToken) {
         let mut tokens = self.0.lock();
-        let newer = tokens.get(tenant_id).is_none_or(|known| known.token.until < token.until);
-        if newer {
+        if tokens.get(tenant_id).is_none_or(|known| known.token.until < token.until) {
             tokens.insert(tenant_id.to_owned(), Newest { token, rests_until: 0 });
         }
-        newer
     }
 
     /// A token that holds now.

@@ -15,13 +15,11 @@ use crate::app::App;
 use crate::auth::forge::invocation::Invocation;
 use crate::error::AppResult;
 use crate::jira::system_tokens::SystemToken;
-use crate::jobs::Kind;
 use crate::licence;
 use crate::tenants::Tenant;
 use hourbook_store::conn::Conn;
 use hourbook_store::control::forge::{self, CURRENT, ForgeInstallation, LEAVING, SILENT, UNINSTALLED};
 use hourbook_store::control::installations;
-use hourbook_store::control::jobs;
 use hourbook_store::control::notices::{self, What};
 use hourbook_store::error::Error;
 use moka::sync::Cache;
@@ -185,14 +183,10 @@ async fn speaks_again(app: &App, known: &ForgeInstallation, call: &Invocation) -
     }
 }
 
-/// A tenant is in use again, whatever kept it: whoever was away may have missed anything.
+/// A tenant is in use again, whatever kept it.
 fn back(conn: &mut Conn, tenant_id: &str, client_key: &str, now: i64) -> Result<(), Error> {
     let was_away = installations::reopen(conn, tenant_id, now)?;
-    jobs::drop_waiting_of(conn, tenant_id, Kind::Probe.name())?;
-    notices::post(conn, What::Changed, tenant_id, client_key, now)?;
-    let kind = if was_away { Kind::SyncReconcile } else { Kind::SyncIncremental };
-    jobs::enqueue(conn, &kind.for_tenant(tenant_id, "", now), now)?;
-    Ok(())
+    suspend::in_use(conn, tenant_id, client_key, was_away, now)
 }
 
 /// The removal of an installation is announced. Its data is out of reach at once; after a while in which another

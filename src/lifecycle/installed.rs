@@ -5,14 +5,11 @@
 //! not signed: only once the site has accepted our signature does the new one take its place (`sync::run`).
 
 use super::create::{self, Fresh};
-use super::forge;
+use super::{forge, suspend};
 use crate::app::App;
 use crate::error::{AppError, AppResult};
-use crate::jobs::Kind;
 use crate::tenants::{self, Tenant};
 use hourbook_store::control::installations::{self, ACTIVE, Renewal};
-use hourbook_store::control::jobs;
-use hourbook_store::control::notices::{self, What};
 use hourbook_store::error::Error;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -112,16 +109,12 @@ async fn renew(app: &App, tenant: &Tenant, call: &Installed, base_url: &str) -> 
         state_reason: None,
         state_since: now,
     };
-    // Whoever was away may have missed anything; else a look at what is new is enough.
-    let kind = if tenant.active { Kind::SyncIncremental } else { Kind::SyncReconcile };
+    let was_away = !tenant.active;
     let (id, client_key) = (tenant.id.clone(), tenant.client_key.clone());
     app.control
         .write(move |conn| {
             installations::renew(conn, &id, &renewal)?;
-            jobs::drop_waiting_of(conn, &id, Kind::Probe.name())?;
-            notices::post(conn, What::Changed, &id, &client_key, now)?;
-            jobs::enqueue(conn, &kind.for_tenant(&id, "", now), now)?;
-            Ok(())
+            suspend::in_use(conn, &id, &client_key, was_away, now)
         })
         .await?;
     // Cached secrets, addresses and tokens are of before.

@@ -8,6 +8,7 @@ use crate::jira::error::JiraError;
 use crate::jira::meter::Class;
 use crate::jobs::Kind;
 use crate::tenants::Tenant;
+use hourbook_store::conn::Conn;
 use hourbook_store::control::installations::{self, CLOSING, LEAVING, SILENT};
 use hourbook_store::control::notices::{self, What};
 use hourbook_store::control::{forge, jobs};
@@ -113,6 +114,22 @@ pub async fn looked_at(app: &App, tenant: &Tenant) -> Result<(), Error> {
         .await
 }
 
+/// An installation is in use, after it was away (suspended for whatever reason) or without having been: other nodes
+/// hear of it, no probe waits any more, and a sync makes up. Whoever was away may have missed anything.
+pub(super) fn in_use(
+    conn: &mut Conn,
+    tenant_id: &str,
+    key: &str,
+    was_away: bool,
+    now: i64,
+) -> Result<(), Error> {
+    jobs::drop_waiting_of(conn, tenant_id, Kind::Probe.name())?;
+    notices::post(conn, What::Changed, tenant_id, key, now)?;
+    let kind = if was_away { Kind::SyncReconcile } else { Kind::SyncIncremental };
+    jobs::enqueue(conn, &kind.for_tenant(tenant_id, "", now), now)?;
+    Ok(())
+}
+
 /// The job: asks a site that refused us whether it lets us in again.
 ///
 /// # Errors
@@ -137,7 +154,7 @@ pub async fn probe(app: &App, tenant: &Tenant) -> anyhow::Result<()> {
     }
 }
 
-/// Whoever was away may have missed anything, so everything is compared.
+/// The site lets us in again: everything is compared.
 async fn resume(app: &App, tenant: &Tenant) -> anyhow::Result<()> {
     let (id, key, now) = (tenant.id.clone(), tenant.client_key.clone(), app.clock.now_ms());
     let resumed = app
@@ -145,9 +162,7 @@ async fn resume(app: &App, tenant: &Tenant) -> anyhow::Result<()> {
         .write(move |conn| {
             let resumed = installations::resume(conn, &id, now)?;
             if resumed {
-                jobs::drop_waiting_of(conn, &id, Kind::Probe.name())?;
-                notices::post(conn, What::Changed, &id, &key, now)?;
-                jobs::enqueue(conn, &Kind::SyncReconcile.for_tenant(&id, "", now), now)?;
+                in_use(conn, &id, &key, true, now)?;
             }
             Ok(resumed)
         })

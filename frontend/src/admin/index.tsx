@@ -6,7 +6,7 @@ import { body } from "../api/client";
 import type { PageProps } from "../page";
 import { t } from "../text";
 import { Announcer } from "../ui/Announcer";
-import { Licence } from "../ui/Licence";
+import { Licence, hasExpired } from "../ui/Licence";
 import { Tabs } from "../ui/Tabs";
 import { useLoaded } from "../ui/useLoaded";
 import { Audit } from "./Audit";
@@ -44,7 +44,7 @@ export default function Page(props: PageProps) {
         >
           {tab === "sync" && <Sync {...props} />}
           {tab === "settings" && <Settings {...props} />}
-          {tab === "tags" && <Tags {...props} mayChange={me?.licence?.active !== false} />}
+          {tab === "tags" && <Tags {...props} mayChange={!hasExpired(me?.licence)} />}
           {tab === "privacy" && <Privacy {...props} />}
           {tab === "audit" && <Audit {...props} />}
         </Tabs>

@@ -7,7 +7,7 @@ import { t } from "../text";
 import { Announcer, useAnnounce } from "../ui/Announcer";
 import { Button } from "../ui/Button";
 import { Failure } from "../ui/Failure";
-import { Licence } from "../ui/Licence";
+import { Licence, hasExpired } from "../ui/Licence";
 import { Message } from "../ui/Message";
 import { NewWork, type NewWorkHandle } from "./NewWork";
 import { Row } from "./Row";
@@ -42,7 +42,7 @@ function Panel(props: PageProps) {
       <h1 class="heard">{t.panel.title}</h1>
       <Licence licence={model.panel.licence} />
       {model.times && <Summary times={model.times} />}
-      {model.panel.licence?.active === false ? null : !model.panel.settings.timeTrackingEnabled ? (
+      {hasExpired(model.panel.licence) ? null : !model.panel.settings.timeTrackingEnabled ? (
         <Message kind="warning" title={t.panel.off.title}>
           <p>{t.panel.off.text}</p>
         </Message>

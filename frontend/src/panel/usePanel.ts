@@ -4,6 +4,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks"
 import { NoAnswer, Problem, type Schemas, answered, body } from "../api/client";
 import { namesOf } from "../host/lookups";
 import type { PageProps } from "../page";
+import { hasExpired } from "../ui/Licence";
 import type { Tag } from "../ui/TagPicker";
 import type { Input, Worklog } from "./entry";
 import { PendingDeletes } from "./pendingDeletes";
@@ -289,7 +290,7 @@ export function usePanel({ api, host }: PageProps) {
     tags,
     times,
     // Without a licence everything can be read, and nothing else.
-    rights: panel?.licence?.active === false ? NOTHING : rights,
+    rights: hasExpired(panel?.licence) ? NOTHING : rights,
     names,
     load,
     loadOlder,

@@ -9,7 +9,7 @@ import { firstWeekday } from "../time/zone";
 import { Announcer, useAnnounce } from "../ui/Announcer";
 import { Button } from "../ui/Button";
 import { Failure } from "../ui/Failure";
-import { Licence } from "../ui/Licence";
+import { Licence, hasExpired } from "../ui/Licence";
 import { Message } from "../ui/Message";
 import * as address from "./address";
 import { Behind, type Target } from "./Behind";
@@ -104,7 +104,7 @@ function Reports({ api, host, begin, me }: PageProps & { begin: State; me: Schem
           api={api}
           host={host}
           isAdmin={me.jiraAdmin}
-          maySave={me.licence?.active !== false}
+          maySave={!hasExpired(me.licence)}
           onOpen={setState}
         />
         <ExportMenu api={api} host={host} definition={definition} />

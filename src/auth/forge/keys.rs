@@ -31,6 +31,23 @@ struct Known {
     asked_at: Option<i64>,
 }
 
+impl Known {
+    /// What can be said without asking.
+    fn answer(&self, kid: &str, now_secs: i64) -> Option<Result<DecodingKey, Refusal>> {
+        match self.keys.get(kid) {
+            Some(key) if is_within(FRESH_SECS, self.fetched_at, now_secs) => Some(Ok(key.clone())),
+            Some(_) if is_within(AGAIN_SECS, self.asked_at, now_secs) => self.old(kid, now_secs).map(Ok),
+            None if is_within(AGAIN_SECS, self.fetched_at, now_secs) => Some(Err(Refusal::UnknownKey)),
+            _ => None,
+        }
+    }
+
+    /// A key that may be used where no newer set is to be had.
+    fn old(&self, kid: &str, now_secs: i64) -> Option<DecodingKey> {
+        self.keys.get(kid).filter(|_| is_within(USABLE_SECS, self.fetched_at, now_secs)).cloned()
+    }
+}
+
 fn is_within(secs: i64, at: Option<i64>, now_secs: i64) -> bool {
     at.is_some_and(|at| (0..secs).contains(&(now_secs - at)))
 }
@@ -70,16 +87,19 @@ impl KeySet {
     /// # Errors
     /// [`Refusal::UnknownKey`], or [`Refusal::KeyService`] if it cannot be known at present.
     pub async fn by_kid(&self, kid: &str, now_secs: i64) -> Result<DecodingKey, Refusal> {
-        if let Some(answer) = self.answer(kid, now_secs) {
-            return answer;
-        }
-        let old = self.old(kid, now_secs);
+        let old = {
+            let known = self.known.lock();
+            match known.answer(kid, now_secs) {
+                Some(answer) => return answer,
+                None => known.old(kid, now_secs),
+            }
+        };
         let _one_asks = match (&old, self.service.asking.try_lock()) {
             (_, Ok(turn)) => turn,
             (Some(key), Err(_)) => return Ok(key.clone()),
             (None, Err(_)) => self.service.asking.lock().await,
         };
-        if let Some(answer) = self.answer(kid, now_secs) {
+        if let Some(answer) = self.known.lock().answer(kid, now_secs) {
             return answer;
         }
         match (self.fetch(now_secs).await, old) {
@@ -87,28 +107,6 @@ impl KeySet {
             (Err(_), Some(key)) => Ok(key),
             (Err(refusal), None) => Err(refusal),
         }
-    }
-
-    /// What can be said without asking.
-    fn answer(&self, kid: &str, now_secs: i64) -> Option<Result<DecodingKey, Refusal>> {
-        let known = self.known.lock();
-        match known.keys.get(kid) {
-            Some(key) if is_within(FRESH_SECS, known.fetched_at, now_secs) => Some(Ok(key.clone())),
-            None if is_within(AGAIN_SECS, known.fetched_at, now_secs) => Some(Err(Refusal::UnknownKey)),
-            Some(key)
-                if is_within(AGAIN_SECS, known.asked_at, now_secs)
-                    && is_within(USABLE_SECS, known.fetched_at, now_secs) =>
-            {
-                Some(Ok(key.clone()))
-            }
-            _ => None,
-        }
-    }
-
-    /// A key that may be used where no newer set is to be had.
-    fn old(&self, kid: &str, now_secs: i64) -> Option<DecodingKey> {
-        let known = self.known.lock();
-        known.keys.get(kid).filter(|_| is_within(USABLE_SECS, known.fetched_at, now_secs)).cloned()
     }
 
     async fn fetch(&self, now_secs: i64) -> Result<(), Refusal> {

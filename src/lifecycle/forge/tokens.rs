@@ -19,7 +19,7 @@ use secrecy::ExposeSecret;
 pub(super) async fn take(app: &App, tenant: &Tenant, call: &Invocation, token: SystemToken) -> AppResult<()> {
     let (now, until) = (app.clock.now_ms(), token.until);
     let waited = app.jira.system_tokens.get(&tenant.id, now).is_none();
-    if app.jira.system_tokens.until(&tenant.id).is_some_and(|newest| newest >= until) {
+    if !app.jira.system_tokens.lacks(&tenant.id, until) {
         return Ok(());
     }
     let sealed = tenants::seal_token(&tenant.cipher, &call.installation_id, token.token.expose_secret());

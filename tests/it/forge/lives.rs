@@ -222,6 +222,15 @@ async fn a_server_that_was_down_takes_nobody_for_silent() {
     world.boot().await;
     hourbook::jobs::schedule::tidy(&world.running().app).await;
     assert_eq!(states(&world, &tenant).await, ["current"], "it has only just begun to listen");
+    let app_id = world.env.remove("HOURBOOK_FORGE_APP_ID");
+    world.halt().await;
+    world.boot().await;
+    world.advance(MINUTE * 7 * 60);
+    hourbook::jobs::schedule::tidy(&world.running().app).await;
+    assert_eq!(states(&world, &tenant).await, ["current"], "it takes no calls of Forge at all");
+    world.env.extend(app_id.map(|id| ("HOURBOOK_FORGE_APP_ID".into(), id)));
+    world.halt().await;
+    world.boot().await;
     world.advance(MINUTE * 7 * 60);
     hourbook::jobs::schedule::tidy(&world.running().app).await;
     assert_eq!(states(&world, &tenant).await, ["silent"], "it has listened for long enough");
