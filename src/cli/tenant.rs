@@ -221,7 +221,7 @@ impl Service {
             match job.state.as_str() {
                 "done" => break,
                 "failed" => bail!("job {job_id} failed: {}", job.error.unwrap_or_default()),
-                state => bar.set_message(self.progress(tenant_id, state, job.error)?),
+                state => bar.set_message(self.progress(tenant_id, state, job.error)),
             }
         }
         bar.finish_and_clear();
@@ -229,19 +229,20 @@ impl Service {
         Ok(())
     }
 
-    /// What to show of a job that is not done: how far its sync is, or why the last try failed.
-    fn progress(&self, tenant_id: &str, state: &str, error: Option<String>) -> anyhow::Result<String> {
+    /// What to show of a job that is not done: how far its sync is, or why the last try failed. A database that cannot be
+    /// read, because the job is about to wipe it, say, ends nothing: the job is followed by its state.
+    fn progress(&self, tenant_id: &str, state: &str, error: Option<String>) -> String {
         if let Some(error) = error {
-            return Ok(format!("{state}, last try: {error}"));
+            return format!("{state}, last try: {error}");
         }
-        let run = tenant::latest_run(&crate::tenants::folder(&self.storage.data_dir, tenant_id))?;
-        Ok(match run.filter(|run| run.state == "running") {
-            Some(run) => format!(
+        match tenant::latest_run(&crate::tenants::folder(&self.storage.data_dir, tenant_id)) {
+            Ok(Some(run)) if run.state == "running" => format!(
                 "{} sync: {} pages, {} written, {} deleted",
                 run.kind, run.pages, run.written, run.deleted
             ),
-            None => state.to_owned(),
-        })
+            Ok(_) => state.to_owned(),
+            Err(error) => format!("{state}; how far it is cannot be read: {error}"),
+        }
     }
 }
 

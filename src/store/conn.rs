@@ -327,9 +327,10 @@ impl r2d2::ManageConnection for File {
             Role::Reader => "PRAGMA query_only = ON; PRAGMA cache_size = -4000;",
         };
         // Sorting stays in memory: nothing in clear is spooled to a temporary file.
+        conn.batch_execute(WAITS)?;
         conn.batch_execute(
-            "PRAGMA busy_timeout = 20000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-             PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;",
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+             PRAGMA temp_store = MEMORY;",
         )?;
         conn.batch_execute(role)?;
         Ok(Conn::Sqlite(conn))
@@ -356,10 +357,24 @@ fn file_pool(url: &str, size: u32, role: Role) -> Result<r2d2::Pool<File>> {
     Ok(pool)
 }
 
-/// A connection of one's own to a file, without any settings.
+/// How long a statement waits for others' locks on its file, the server's and those of commands beside it.
+const WAITS: &str = "PRAGMA busy_timeout = 20000;";
+
+/// A connection of one's own to a file, which is made if need be.
 pub(crate) fn to_file(path: &Path) -> Result<Conn> {
-    let url = path.to_str().ok_or_else(|| Error::Corrupt("the path of a database is not UTF-8".into()))?;
-    let conn = SqliteConnection::establish(url).map_err(|error| Error::Corrupt(error.to_string()))?;
+    alone(path.to_str().ok_or_else(|| Error::Corrupt("the path of a database is not UTF-8".into()))?)
+}
+
+/// The same to a file that is there: one that is wiped at this moment is not made anew.
+pub(crate) fn to_existing_file(path: &Path) -> Result<Conn> {
+    let url = url::Url::from_file_path(std::path::absolute(path)?)
+        .map_err(|()| Error::Corrupt("the path of a database cannot be told".into()))?;
+    alone(&format!("{url}?mode=rw"))
+}
+
+fn alone(url: &str) -> Result<Conn> {
+    let mut conn = SqliteConnection::establish(url).map_err(|error| Error::Corrupt(error.to_string()))?;
+    conn.batch_execute(WAITS)?;
     Ok(Conn::Sqlite(conn))
 }
 

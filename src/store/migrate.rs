@@ -85,7 +85,7 @@ pub fn up(path: &Path, schema: Schema) -> Result<usize> {
 /// When `first` or a migration fails.
 pub fn up_after(path: &Path, schema: Schema, first: impl FnOnce() -> Result<()>) -> Result<usize> {
     let mut conn = conn::to_file(path)?;
-    conn.batch("PRAGMA busy_timeout = 20000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
+    conn.batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
     if !is_behind_of(&mut conn, schema)? {
         return Ok(0);
     }
@@ -124,14 +124,6 @@ pub(crate) fn up_on_server(conn: &mut PgConnection, schema: Schema) -> Result<us
         diesel::sql_query("SELECT pg_advisory_xact_lock(1)").execute(conn)?;
         pending(conn, schema.for_postgres())
     })
-}
-
-/// Whether migrations of a tenant's database are due.
-///
-/// # Errors
-/// When the file cannot be read.
-pub fn is_behind(path: &Path) -> Result<bool> {
-    is_behind_of(&mut conn::to_file(path)?, Schema::Tenant)
 }
 
 /// Makes a migrated, empty tenant database that can be copied as a plain file.

@@ -302,7 +302,7 @@ pub fn inventory(folder: &Path) -> Result<Inventory> {
         found.bytes += i64::try_from(entry?.metadata()?.len()).unwrap_or(i64::MAX);
     }
     if file(folder).exists() {
-        match crate::conn::to_file(&file(folder)).and_then(|mut conn| count_rows(&mut conn)) {
+        match crate::conn::to_existing_file(&file(folder)).and_then(|mut conn| count_rows(&mut conn)) {
             Ok((worklogs, tags, digest)) => {
                 (found.worklogs, found.tags, found.worklog_ids_sha256) = (worklogs, tags, digest);
             }
@@ -345,7 +345,7 @@ pub fn latest_run(folder: &Path) -> Result<Option<runs::Run>> {
     if !file(folder).exists() {
         return Ok(None);
     }
-    runs::newest(&mut crate::conn::to_file(&file(folder))?)
+    runs::newest(&mut crate::conn::to_existing_file(&file(folder))?)
 }
 
 /// The same for a database on a server, with the server's own rights: the key that seals its role's password may be

@@ -1,10 +1,11 @@
-//! The schema: each column with its reason. Promises E12 and E13 live here.
+//! The schema: each column with its reason (promises E12 and E13). And files that are opened beside the server.
 
 use crate::conn::{Conn, on, to_file};
-use crate::migrate;
 use crate::tenant::columns::COLUMNS;
+use crate::{migrate, tenant};
 use diesel::prelude::*;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Words that no column of a tenant database may have in its name.
 const FORBIDDEN: [&str; 12] = [
@@ -72,4 +73,33 @@ fn every_column_of_a_tenant_database_has_its_reason() {
     let mut listed: Vec<&str> = reasons.keys().copied().collect();
     listed.retain(|column| !found.iter().any(|found| found == column));
     assert_eq!(listed, Vec::<&str>::new(), "reasons for columns that are not there");
+}
+
+/// A command follows a tenant while the server closes its database: it waits for the lock.
+#[test]
+fn following_a_tenant_waits_for_locks() {
+    let dir = tempfile::TempDir::new().expect("a folder");
+    migrate::make_template(&tenant::file(dir.path())).expect("a database");
+    let mut held = to_file(&tenant::file(dir.path())).expect("a connection");
+    held.batch("BEGIN EXCLUSIVE").expect("a lock");
+    let (folder, (begun, has_begun)) = (dir.path().to_owned(), std::sync::mpsc::channel());
+    let follower = std::thread::spawn(move || {
+        begun.send(()).expect("somebody waits");
+        tenant::latest_run(&folder)
+    });
+    has_begun.recv().expect("it has begun");
+    std::thread::sleep(Duration::from_millis(200));
+    held.batch("COMMIT").expect("the end of the lock");
+    assert!(follower.join().expect("no panic").expect("it could be read").is_none());
+}
+
+/// A wiped database is not made anew by whoever wanted to look into it.
+#[test]
+fn looking_into_a_database_makes_none() {
+    let dir = tempfile::TempDir::new().expect("a folder");
+    let gone = dir.path().join("wiped & gone?.db");
+    assert!(crate::conn::to_existing_file(&gone).is_err());
+    assert!(!gone.exists());
+    migrate::make_template(&gone).expect("a database");
+    assert!(!columns(&mut crate::conn::to_existing_file(&gone).expect("a connection")).is_empty());
 }

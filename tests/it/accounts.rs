@@ -72,6 +72,8 @@ async fn each_account_is_reported_once_in_a_cycle() {
             if count == 406 { Ok(()) } else { Err(count.to_string()) }
         })
         .await;
+        // The next one is planned once the answers to this one have come.
+        world.settle(&world.site).await;
         world.advance(DAY * 2);
         world.settle(&world.site).await;
         assert_eq!(reported(&world).len(), 406);
