@@ -71,6 +71,8 @@ pub fn http_client(timeout: Duration) -> Result<reqwest::Client, reqwest::Error>
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(10))
         .timeout(timeout)
+        // Servers close idle connections, most of them after a minute. A write that meets this would be of unknown outcome.
+        .pool_idle_timeout(Duration::from_secs(30))
         .user_agent(concat!("hourbook/", env!("CARGO_PKG_VERSION")))
         .build()
 }

@@ -53,6 +53,11 @@ pub fn bind(config: &Config) -> anyhow::Result<[TcpListener; 2]> {
 /// How long the head of a request may take to arrive.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long a connection is kept for its next request: longer than proxies in front of us keep theirs (nginx and AWS
+/// 60 s, Caddy 2 min, Google Cloud 10 min). Were ours closed first, a request just sent on it would be lost, and people
+/// would see a 502 now and then.
+const KEPT_ALIVE: Duration = Duration::from_secs(620);
+
 /// Starts everything; returns once the ports answer.
 ///
 /// # Errors
@@ -105,6 +110,7 @@ fn serve(
             .configure(configure.clone())
     })
     .client_request_timeout(HEAD_WITHIN)
+    .keep_alive(KEPT_ALIVE)
     .disable_signals()
     .shutdown_timeout(FAREWELL_SECS)
     .listen(listener)?

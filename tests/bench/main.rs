@@ -16,6 +16,8 @@ mod fleet;
 mod forge;
 mod full_sync;
 mod load;
+#[path = "../it/support/ports.rs"]
+mod ports;
 mod postgres;
 mod process;
 mod report_server;

@@ -1,8 +1,8 @@
 //! The real binary in a process of its own.
 
 use crate::cluster::Cluster;
+use crate::ports;
 use hourbook_simulator::cloud::Cloud;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -70,8 +70,7 @@ impl Server {
 
     /// With more variables.
     pub fn start_with(cloud: &Cloud, dir: &Path, more: &[(&str, &str)]) -> Self {
-        let port = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let (listen, ops) = (port(), port());
+        let [listen, ops] = [(); 2].map(|()| format!("127.0.0.1:{}", ports::of_ones_own()));
         let url = format!("http://{listen}");
         let child = Command::new(env!("CARGO_BIN_EXE_hourbook"))
             .arg("serve")

@@ -420,6 +420,25 @@ async fn requests_of_two_lengths_are_refused() {
     world.end().await;
 }
 
+/// A proxy's connection is not closed under it: what it sends after a pause is answered, and a server that stops does not
+/// wait for it.
+#[tokio::test]
+async fn a_connection_is_kept_for_the_next_request() {
+    let mut world = World::start().await;
+    let mut stream = TcpStream::connect(world.running().public).await.unwrap();
+    let mut answer = [0; 65_536];
+    // HTTP libraries give a connection up after five seconds if nobody tells them otherwise.
+    for pause in [0, 7] {
+        tokio::time::sleep(Duration::from_secs(pause)).await;
+        stream.write_all(b"GET /atlassian-connect.json HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let read = stream.read(&mut answer).await.unwrap();
+        assert!(answer[..read].starts_with(b"HTTP/1.1 200"), "after {pause} s: closed");
+    }
+    world.halt().await;
+    assert_eq!(stream.read(&mut answer).await.unwrap_or_default(), 0, "closed by the server that stopped");
+    world.end().await;
+}
+
 /// Bodies beyond what a route takes are refused, and bodies that never end are given up.
 #[tokio::test]
 async fn bodies_that_are_too_long_or_too_slow_are_refused() {

@@ -1,7 +1,7 @@
 //! What is PostgreSQL's alone: who may connect to what, how many connections there are, poolers, and what is left on disk.
 
 use crate::support::postgres::{Cluster, on_postgres};
-use crate::support::{ANA, BEN, World, eventually};
+use crate::support::{ANA, BEN, World, eventually, ports};
 use diesel::Connection;
 use diesel::pg::PgConnection;
 use hourbook::jobs::Kind;
@@ -13,7 +13,6 @@ use hourbook_store::error::Error;
 use hourbook_store::postgres::{Address, Login, Server, provision};
 use hourbook_store::tenant::{TenantDb, settings};
 use serde_json::json;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -127,7 +126,8 @@ async fn a_server_that_is_down_is_told_quickly() {
         let refused = db.read(|db| settings::get(db, "a")).await;
         assert!(matches!(refused, Err(hourbook_store::error::Error::Unavailable(_))), "{refused:?}");
     }
-    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    // Each asking anew would take minutes.
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     cluster.resume();
     eventually("it is back by itself", || async {
         db.read(|db| settings::get(db, "a")).await.map(drop).map_err(|error| error.to_string())
@@ -143,7 +143,7 @@ struct PgBouncer {
 
 impl PgBouncer {
     fn start(cluster: &Cluster, dir: &Path) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = ports::of_ones_own();
         let (admin, password) = cluster.admin();
         std::fs::write(dir.join("users.txt"), format!("\"{admin}\" \"{password}\"\n")).unwrap();
         let config = format!(

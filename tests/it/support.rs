@@ -8,6 +8,7 @@
 pub mod client;
 pub mod compare;
 pub mod logs;
+pub mod ports;
 #[allow(dead_code, reason = "benchmarks need more of it")]
 pub mod postgres;
 pub mod s3;
@@ -468,6 +469,9 @@ impl Drop for World {
     }
 }
 
+/// How long is waited for what has to come. Machines are shared: it tells "never" from "late", and measures nothing.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
 /// Tries until it holds; the last reason is told when it never does.
 pub async fn eventually<F, T>(what: &str, attempt: impl Fn() -> F) -> T
 where
@@ -477,7 +481,7 @@ where
     loop {
         match attempt().await {
             Ok(value) => return value,
-            Err(reason) if begun.elapsed() > Duration::from_secs(30) => panic!("never so: {what}: {reason}"),
+            Err(reason) if begun.elapsed() > PATIENCE => panic!("never so: {what}: {reason}"),
             Err(_) => tokio::time::sleep(Duration::from_millis(25)).await,
         }
     }

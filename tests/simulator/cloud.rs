@@ -69,6 +69,9 @@ pub struct Accounts {
 }
 
 /// Making RSA keys is slow: one for the whole process.
+/// How long the simulator's servers keep an idle connection; Atlassian's do for minutes.
+pub(crate) const KEPT_ALIVE: Duration = Duration::from_secs(300);
+
 static KEY: LazyLock<Arc<InstallKey>> = LazyLock::new(|| Arc::new(InstallKey::generate("install-key-1")));
 static FORGE_KEY: LazyLock<Arc<InstallKey>> = LazyLock::new(|| Arc::new(InstallKey::generate("forge-key-1")));
 
@@ -144,6 +147,7 @@ impl Cloud {
                 .route("/{kid}", web::get().to(public_key))
         })
         .workers(1)
+        .keep_alive(KEPT_ALIVE)
         .disable_signals()
         .listen(listener)
         .expect("a server")

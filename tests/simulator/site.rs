@@ -1,7 +1,7 @@
 //! One Jira site on a port of its own.
 
 use crate::clock::Clock;
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, KEPT_ALIVE};
 use crate::faults::{Fault, Rule};
 use crate::host;
 use crate::qsh;
@@ -46,10 +46,7 @@ impl Site {
             client_key: Mutex::new(client_key.to_owned()),
             cloud: Arc::clone(cloud),
             clock: cloud.clock.clone(),
-            http: reqwest::Client::builder()
-                .pool_idle_timeout(std::time::Duration::from_secs(2))
-                .build()
-                .expect("an HTTP client"),
+            http: reqwest::Client::new(),
             wake: tokio::sync::Notify::new(),
             state: Mutex::new(State::new()),
         });
@@ -63,6 +60,7 @@ impl Site {
                 .default_service(web::to(rest::answer))
         })
         .workers(1)
+        .keep_alive(KEPT_ALIVE)
         .disable_signals()
         .shutdown_timeout(1)
         .listen(listener)

@@ -1,6 +1,6 @@
 //! The server in a process of its own: this very binary, started again.
 
-use crate::support::{APP_KEY, MASTER_KEYS};
+use crate::support::{APP_KEY, MASTER_KEYS, ports};
 use hourbook::clock::Clock;
 use hourbook::config::{Config, Env, Tuning};
 use hourbook::limits::Rate;
@@ -59,8 +59,7 @@ pub async fn serve() {
 
 /// The environment of a server in a process of its own, and its address.
 pub fn env(cloud: &Cloud, data_dir: &Path) -> (Env, String) {
-    let [listen, ops] =
-        [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string());
+    let [listen, ops] = [(); 2].map(|()| format!("127.0.0.1:{}", ports::of_ones_own()));
     let url = format!("http://{listen}");
     let env = Env::from(
         [

@@ -6,7 +6,6 @@
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
@@ -96,7 +95,7 @@ impl Cluster {
             .output()
             .expect("PostgreSQL is installed: apt install postgresql");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = super::ports::of_ones_own();
         let mut this = Self { dir, port, settings, server: None };
         this.resume();
         this
@@ -118,7 +117,7 @@ impl Cluster {
         self.server = Some(command.spawn().unwrap());
         let begun = Instant::now();
         while let Err(error) = PgConnection::establish(&self.url("postgres")) {
-            assert!(begun.elapsed() < Duration::from_secs(30), "the server does not start: {error}");
+            assert!(begun.elapsed() < Duration::from_secs(120), "the server does not start: {error}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
