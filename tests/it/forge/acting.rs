@@ -88,11 +88,14 @@ async fn work_without_a_token_waits_and_says_so() {
     // Not counted as tries: it would be given up after twelve.
     for _ in 0..14 {
         world.advance(Duration::from_secs(301));
-        tokio::time::sleep(Duration::from_millis(150)).await;
+        eventually("it was tried, and waits again", || async {
+            let found = app.control.read(move |conn| hourbook_store::control::jobs::find(conn, job)).await;
+            let found = found.unwrap().unwrap();
+            let waits = found.state == "queued" && found.run_after > app.clock.now_ms();
+            waits.then_some(()).ok_or_else(|| format!("{found:?}"))
+        })
+        .await;
     }
-    let found =
-        app.control.read(move |conn| hourbook_store::control::jobs::find(conn, job)).await.unwrap().unwrap();
-    assert_eq!(found.state, "queued", "{found:?}");
     drop(app);
     assert_eq!(world.site.trigger("hourbook-minutes").await, 204);
     sync_is(&world, &world.site, "idle").await;
