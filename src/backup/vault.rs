@@ -23,6 +23,10 @@ use url::Url;
 /// Parts of an upload that are under way at once, of 5 MiB each.
 const AT_ONCE: usize = 4;
 
+/// Pieces without a byte before a reader gives up: of a file that was cut off after it was opened, the library gives
+/// them without end.
+const EMPTY_PIECES: u32 = 1000;
+
 /// Which folder or bucket, as configured; its `Debug` shows no secret.
 #[derive(Clone)]
 pub enum Whereabouts {
@@ -280,10 +284,16 @@ pub struct VaultReader {
 
 impl Read for VaultReader {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut empty = 0;
         while self.piece.is_empty() {
             match self.handle.block_on(self.content.next()) {
                 Some(piece) => self.piece = piece.map_err(io::Error::other)?,
                 None => return Ok(0),
+            }
+            empty += 1;
+            if empty > EMPTY_PIECES {
+                let cut_off = "it was cut off while it was read";
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, cut_off));
             }
         }
         let piece = self.piece.split_to(into.len().min(self.piece.len()));

@@ -12,6 +12,7 @@ use hourbook_store::control::jobs::{self, Job};
 use hourbook_store::error::Error as StoreError;
 use hourbook_store::tenant::fences::Fence;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::Instrument;
@@ -24,7 +25,8 @@ const LONG_AT_ONCE: usize = 5;
 const TRIES: i32 = 12;
 /// Longest pause between two tries, ms.
 const LONGEST_PAUSE_MS: i64 = 15 * 60_000;
-
+/// Pause before the end of a job is noted again that could not be.
+const NOTE_AGAIN: Duration = Duration::from_secs(1);
 /// Pause of a job that waits for Forge to bring a token, ms.
 const TOKEN_PAUSE_MS: i64 = 5 * 60_000;
 
@@ -156,42 +158,61 @@ async fn of_the_system(app: &Arc<App>, kind: Kind) -> anyhow::Result<()> {
     backup::system::run(app).await
 }
 
+/// How a try of a job ended.
+enum Ended {
+    Done,
+    GivenUp { error: String },
+    Again { after: i64, error: String },
+}
+
 /// Notes how a job ended and whether it is tried again.
 async fn settle(app: &App, job: &Job, result: anyhow::Result<()>) {
-    let now = app.clock.now_ms();
-    let (ended, kind) = (job.clone(), job.kind.as_str());
     let waits_for_token =
         result.as_ref().is_err_and(|error| matches!(jira_cause(error), Some(JiraError::NoSystemToken)));
-    let noted = match result {
-        Ok(()) => {
-            app.metrics.jobs.with_label_values(&[kind, "done"]).inc();
-            app.control.write(move |conn| jobs::finish(conn, &ended, now).map(drop)).await
-        }
-        Err(error) => {
-            let text = format!("{error:#}");
-            // A wipe is never given up, nor what only waits for its quota or database; everything else comes back by
-            // schedule.
-            let waits =
-                matches!(jira_cause(&error), Some(JiraError::RateLimited { .. } | JiraError::NoSystemToken))
-                    || matches!(error.downcast_ref(), Some(StoreError::Held | StoreError::Unavailable(_)));
-            if job.attempts >= TRIES && kind != Kind::Wipe.name() && !waits {
-                tracing::error!(error = text, "job given up");
-                app.metrics.jobs.with_label_values(&[kind, "failed"]).inc();
-                app.control.write(move |conn| jobs::fail(conn, &ended, now, &text)).await
-            } else {
-                tracing::warn!(error = text, attempts = job.attempts, "job will be tried again");
-                app.metrics.jobs.with_label_values(&[kind, "retried"]).inc();
-                let (job, after) = (job.clone(), now + pause_ms(app, job.attempts, &error));
-                app.control.write(move |conn| jobs::retry(conn, &job, after, &text)).await
-            }
-        }
-    };
-    if let Err(error) = noted {
-        tracing::error!(%error, "the end of a job could not be noted");
+    let ended = judge(app, job, result);
+    // What is not noted would be taken for running, and hold up its lane until this node ends.
+    while let Err(error) = note(app, job, &ended).await {
+        tracing::error!(%error, "the end of a job could not be noted yet");
+        tokio::time::sleep(NOTE_AGAIN).await;
     }
     // A token that came while the job was failing found nothing that waited for it.
     if waits_for_token && let Err(error) = lifecycle::forge::hurry(app, &job.tenant_id).await {
         tracing::error!(%error, "a job that waits for a token could not be looked at");
+    }
+}
+
+fn judge(app: &App, job: &Job, result: anyhow::Result<()>) -> Ended {
+    let counted = |how: &str| app.metrics.jobs.with_label_values(&[&job.kind, how]).inc();
+    let Err(cause) = result else {
+        counted("done");
+        return Ended::Done;
+    };
+    let error = format!("{cause:#}");
+    // A wipe is never given up, nor what only waits for its quota or database; everything else comes back by schedule.
+    let waits = matches!(jira_cause(&cause), Some(JiraError::RateLimited { .. } | JiraError::NoSystemToken))
+        || matches!(cause.downcast_ref(), Some(StoreError::Held | StoreError::Unavailable(_)));
+    if job.attempts >= TRIES && job.kind != Kind::Wipe.name() && !waits {
+        tracing::error!(error, "job given up");
+        counted("failed");
+        return Ended::GivenUp { error };
+    }
+    tracing::warn!(error, attempts = job.attempts, "job will be tried again");
+    counted("retried");
+    Ended::Again { after: app.clock.now_ms() + pause_ms(app, job.attempts, &cause), error }
+}
+
+async fn note(app: &App, job: &Job, ended: &Ended) -> Result<(), StoreError> {
+    let (job, now) = (job.clone(), app.clock.now_ms());
+    match ended {
+        Ended::Done => app.control.write(move |conn| jobs::finish(conn, &job, now).map(drop)).await,
+        Ended::GivenUp { error } => {
+            let error = error.clone();
+            app.control.write(move |conn| jobs::fail(conn, &job, now, &error)).await
+        }
+        Ended::Again { after, error } => {
+            let (after, error) = (*after, error.clone());
+            app.control.write(move |conn| jobs::retry(conn, &job, after, &error)).await
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Backups and exports in a bucket: a real S3 server, with signatures checked and old versions kept.
 
 use crate::support::s3::S3;
-use crate::support::{ANA, BEN, World, eventually};
+use crate::support::{ANA, BEN, PATIENCE, World, eventually};
 use hourbook::backup::vault::{Vault, Whereabouts};
 use hourbook::backup::{of_system, of_tenant};
 use hourbook::config::Env;
@@ -24,6 +24,23 @@ async fn put(vault: &Vault, name: &str, content: Vec<u8>) {
         writer.finish().unwrap()
     });
     written.await.unwrap();
+}
+
+/// A disk that loses the end of a file while somebody reads it: told as an error, and not waited for without end.
+#[tokio::test]
+async fn a_file_that_is_cut_off_while_it_is_read_is_told() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let vault = Vault::open(&Whereabouts::Folder(dir.path().to_owned())).unwrap();
+    put(&vault, "a/one", vec![7; 1_000_000]).await;
+    let file = std::fs::OpenOptions::new().write(true).open(dir.path().join("a/one")).unwrap();
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut reader = vault.reader("a/one").unwrap();
+        reader.read_exact(&mut [0; 1000]).unwrap();
+        file.set_len(300_000).unwrap();
+        reader.read_to_end(&mut Vec::new())
+    });
+    let read = tokio::time::timeout(PATIENCE, reading).await.expect("it comes to an end").unwrap();
+    assert_eq!(read.unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
 }
 
 /// Large objects go in parts; what is given up never was; removing removes every version, and of nobody else.

@@ -504,7 +504,12 @@ where
     loop {
         match attempt().await {
             Ok(value) => return value,
-            Err(reason) if begun.elapsed() > PATIENCE => panic!("never so: {what}: {reason}"),
+            Err(reason) if begun.elapsed() > PATIENCE => {
+                panic!(
+                    "never so: {what}: {reason}\nwarnings of all tests, the last ones:\n{}",
+                    logs::warnings(40)
+                )
+            }
             Err(_) => tokio::time::sleep(Duration::from_millis(25)).await,
         }
     }

@@ -40,6 +40,13 @@ pub fn capture() {
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(Keeper).try_init();
 }
 
+/// The last warnings and errors of all tests.
+pub fn warnings(most: usize) -> String {
+    let text = text();
+    let bad = text.lines().rev().filter(|line| line.contains(" WARN ") || line.contains("ERROR "));
+    bad.take(most).collect::<Vec<_>>().join("\n")
+}
+
 /// What was logged so far.
 pub fn text() -> String {
     String::from_utf8_lossy(&LOGS.lock().unwrap()).into_owned()
