@@ -326,8 +326,8 @@ impl r2d2::ManageConnection for File {
             }
             Role::Reader => "PRAGMA query_only = ON; PRAGMA cache_size = -4000;",
         };
-        // Sorting stays in memory: nothing in clear is spooled to a temporary file.
         conn.batch_execute(WAITS)?;
+        // Sorting stays in memory: nothing in clear is spooled to a temporary file.
         conn.batch_execute(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
              PRAGMA temp_store = MEMORY;",
