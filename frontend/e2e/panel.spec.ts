@@ -243,6 +243,26 @@ test("a deletion can be undone for six seconds, and leaves at once when the page
   await expect(async () => expect(await world.inJira(issue.id)).toHaveLength(0)).toPass({ timeout: 4000 });
 });
 
+test("work that is saved late does not take the focus from what is done meanwhile", async ({ world }) => {
+  const issue = await world.issue();
+  await world.openIssue(issue.key);
+  const { app } = world;
+  const field = app.getByLabel(timeSpent);
+  const row = (name: RegExp) => app.getByRole("listitem", { name });
+  await field.fill("10m");
+  await field.press("Enter");
+  await expect(row(/10m/).getByRole("button", { name: "Delete" })).toBeVisible();
+  await expect(field).toBeFocused();
+  const path = `/issue/${issue.id}/worklog`;
+  await world.jira({ do: "fail", method: "POST", path, times: 1, how: { slow: 1500 } });
+  await field.fill("15m");
+  await field.press("Enter");
+  await row(/10m/).getByRole("button", { name: "Delete" }).click();
+  await expect(row(/15m/).getByRole("button", { name: "Delete" })).toBeVisible();
+  await expect(field).toHaveValue("");
+  await expect(app.getByRole("button", { name: "Undo" })).toBeFocused();
+});
+
 test("a deletion that Jira refuses brings the row back, with the reason", async ({ world }) => {
   const issue = await world.issue();
   await world.openIssue(issue.key);

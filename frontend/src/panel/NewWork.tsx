@@ -86,7 +86,9 @@ export function NewWork({ context, model, announce, handle }: Props) {
       const end = new Date(Date.parse(worklog.started) + worklog.timeSpentSeconds * 1000).toISOString();
       setEntry(blank(zone, end));
       announce(t.panel.loggedHeard(f.spoken(worklog.timeSpentSeconds)));
-      focus();
+      // Whoever went on to something else meanwhile stays there.
+      const at = document.activeElement;
+      if (!at || at === document.body || field.current?.form?.contains(at)) focus();
     } catch (problem) {
       const isUnknown = outcomeIsUnknown(problem);
       setKey(isUnknown ? used : undefined);
