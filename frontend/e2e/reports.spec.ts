@@ -72,7 +72,8 @@ test("filters are searched and shown as chips that say what they do", async ({ w
   const search = app.getByRole("combobox", { name: "Person" });
   await expect(search).toBeFocused();
   await expect(app.getByRole("option").first()).toBeVisible();
-  await page.keyboard.type("Ana");
+  // As people type: the library's field may lose one of two letters that come within a frame.
+  await page.keyboard.type("Ana", { delay: 80 });
   await expect(app.getByRole("option").filter({ hasNotText: "Ana" })).toHaveCount(0);
   await expect(app.getByRole("option").first()).toBeVisible();
   await page.keyboard.press("Enter");
