@@ -68,10 +68,10 @@ pub struct Accounts {
     pub fail: Vec<u16>,
 }
 
-/// Making RSA keys is slow: one for the whole process.
 /// How long the simulator's servers keep an idle connection; Atlassian's do for minutes.
 pub(crate) const KEPT_ALIVE: Duration = Duration::from_secs(300);
 
+/// Making RSA keys is slow: one for the whole process.
 static KEY: LazyLock<Arc<InstallKey>> = LazyLock::new(|| Arc::new(InstallKey::generate("install-key-1")));
 static FORGE_KEY: LazyLock<Arc<InstallKey>> = LazyLock::new(|| Arc::new(InstallKey::generate("forge-key-1")));
 
