@@ -5,6 +5,7 @@ import type { Context } from "../host/host";
 import { f, t } from "../text";
 import { Button } from "../ui/Button";
 import { reason } from "../ui/Failure";
+import { isFocusLost } from "../ui/focus";
 import { Message } from "../ui/Message";
 import { Drafts } from "./draft";
 import { EntryForm } from "./EntryForm";
@@ -87,8 +88,7 @@ export function NewWork({ context, model, announce, handle }: Props) {
       setEntry(blank(zone, end));
       announce(t.panel.loggedHeard(f.spoken(worklog.timeSpentSeconds)));
       // Whoever went on to something else meanwhile stays there.
-      const at = document.activeElement;
-      if (!at || at === document.body || field.current?.form?.contains(at)) focus();
+      if (isFocusLost() || field.current?.form?.contains(document.activeElement)) focus();
     } catch (problem) {
       const isUnknown = outcomeIsUnknown(problem);
       setKey(isUnknown ? used : undefined);

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useCallback, useEffect, useId, useRef, useState } from "preact/hooks";
+import { isFocusLost } from "./focus";
 import { Icon } from "./icons";
 
 interface Props {
@@ -81,8 +82,7 @@ export function Popover({ label, name, look, menu = false, class: extra, childre
           const isOpen = (event as unknown as { newState: string }).newState === "open";
           setOpen(isOpen);
           // Where the focus was lost with what was inside, it goes back to the button.
-          if (!isOpen && (document.activeElement === document.body || !document.activeElement))
-            button.current?.focus();
+          if (!isOpen && isFocusLost()) button.current?.focus();
         }}
         onKeyDown={onKeyDown}
       >
